@@ -1,0 +1,1 @@
+"""Calibration of Thymos: measured once, saved as versioned files."""

@@ -1,0 +1,1 @@
+"""Drivers of Thymos: one file a device family."""

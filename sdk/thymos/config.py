@@ -1,0 +1,116 @@
+"""Settings: one pydantic model, read from YAML, with a default for everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from thymos.errors import ConfigError
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, so a typo is found."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourcesConfig(Section):
+    """Where the streams come from: URIs, see `thymos.devices`."""
+
+    camera: str = "off"
+    microphone: str = "off"
+    enose: str = "off"
+
+
+class WindowConfig(Section):
+    """Sliding windows over capture time."""
+
+    length_s: float = Field(default=4.0, gt=0.1, le=60.0)
+    hop_s: float = Field(default=4.0, gt=0.1, le=60.0)
+    max_wait_s: float = Field(
+        default=0.6, ge=0.0, le=30.0, description="Live: how long a window waits for late samples."
+    )
+    stale_after_s: float = Field(
+        default=3.0, gt=0.0, description="A slow stream older than this is stale."
+    )
+
+
+class BufferConfig(Section):
+    """How much of the past each ring keeps."""
+
+    seconds: float = Field(default=20.0, gt=1.0)
+    max_bytes: int = Field(default=256 * 1024 * 1024, gt=0, description="For each stream.")
+
+
+class PerceiveConfig(Section):
+    """Perception."""
+
+    face_hz: float = Field(default=8.0, gt=0, le=60, description="Frames looked at each second.")
+    words: bool = True
+    language: str = "en"
+    clean_air: str = Field(default="", description="Calibration file of the electronic nose.")
+
+
+class ReasonConfig(Section):
+    """Reasoning backend."""
+
+    backend: Literal["auto", "llama", "rules"] = "auto"
+    model: str = Field(default="llm", description="Role in the model registry, or a .gguf path.")
+    threads: int = Field(default=2, ge=1, le=64)
+    deadline_s: float = Field(default=8.0, gt=0)
+    seed: int = 7
+
+
+class RespondConfig(Section):
+    """Answering."""
+
+    speak: bool = True
+    use_model: bool = Field(default=True, description="Let the model propose sentences.")
+    max_age_s: float = Field(default=6.0, gt=0, description="An older answer is not spoken.")
+
+
+class RecordConfig(Section):
+    """Recording."""
+
+    path: str = ""
+    faces: bool = Field(default=True, description="Keep video.")
+    voices: bool = Field(default=True, description="Keep sound.")
+    max_bytes: int = Field(default=20 * 1024**3, gt=0)
+    min_free_bytes: int = Field(default=256 * 1024**2, ge=0)
+
+
+class Config(Section):
+    """All settings."""
+
+    sources: SourcesConfig = SourcesConfig()
+    window: WindowConfig = WindowConfig()
+    buffer: BufferConfig = BufferConfig()
+    perceive: PerceiveConfig = PerceiveConfig()
+    reason: ReasonConfig = ReasonConfig()
+    respond: RespondConfig = RespondConfig()
+    record: RecordConfig = RecordConfig()
+
+
+def load_config(path: Path | str | None) -> Config:
+    """Read a YAML file of settings; None gives the defaults.
+
+    Raises:
+        ConfigError: The file is missing, not YAML, or has a wrong key or value.
+    """
+    if path is None:
+        return Config()
+    try:
+        data = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except OSError as err:
+        raise ConfigError(f"cannot read the settings in '{path}': {err.strerror}") from err
+    except (yaml.YAMLError, UnicodeDecodeError) as err:
+        raise ConfigError(f"'{path}' is not YAML: {err}") from err
+    try:
+        return Config.model_validate(data)
+    except ValidationError as err:
+        first = err.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ConfigError(f"'{path}': {where}: {first['msg']}") from err

@@ -1,0 +1,73 @@
+"""Errors of Thymos, one root.
+
+    ThymosError
+    ├── ConfigError            a setting, URI or option is wrong
+    ├── MediaError             a file is missing, damaged, or not what its name says
+    ├── DeviceError
+    │   ├── DeviceNotFoundError
+    │   ├── DevicePermissionError
+    │   └── DeviceLostError    it was there and went away
+    ├── ModelError             weights are missing or damaged, or a backend cannot run
+    ├── RecordingError         a recording cannot be written or read
+    └── MissingExtraError      a library of an optional extra is not installed
+
+Every message says what happened; `hint` is the next thing to do, in one line.
+"""
+
+from __future__ import annotations
+
+
+class ThymosError(Exception):
+    """Root of all errors that Thymos raises on purpose.
+
+    Attributes:
+        hint: What to do next, one line, or an empty string.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ConfigError(ThymosError):
+    """A setting, URI or option is wrong."""
+
+
+class MediaError(ThymosError):
+    """A media file is missing, damaged, or not what its name says."""
+
+
+class DeviceError(ThymosError):
+    """A device cannot be used."""
+
+
+class DeviceNotFoundError(DeviceError):
+    """There is no such device."""
+
+
+class DevicePermissionError(DeviceError):
+    """The device exists and this user may not open it."""
+
+
+class DeviceLostError(DeviceError):
+    """The device was open and went away."""
+
+
+class ModelError(ThymosError):
+    """Weights are missing or damaged, or an inference backend cannot run."""
+
+
+class RecordingError(ThymosError):
+    """A recording cannot be written or read."""
+
+
+class MissingExtraError(ThymosError):
+    """A library that belongs to an optional extra is not installed."""
+
+    def __init__(self, library: str, extra: str) -> None:
+        super().__init__(
+            f"this needs the library '{library}', which is not installed",
+            hint=f"pip install 'thymos[{extra}]'",
+        )
+        self.library = library
+        self.extra = extra

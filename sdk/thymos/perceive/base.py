@@ -1,0 +1,43 @@
+"""The contract of a perceiver: samples in, cues out."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol
+
+from thymos.align.window import Window
+from thymos.contract import Cue, Modality
+from thymos.samples import Kind, Sample, StreamSpec
+
+
+class Perceiver(Protocol):
+    """Turns the samples of one kind of stream into cues.
+
+    `observe` sees every sample of its kind, in capture order, as it arrives, and does the work
+    that can be done at once (real time: it must keep up). `cues` is asked once for each window,
+    in order, and only sums up. Both depend on capture times and payloads alone, never on the wall
+    clock, so a replay gives the same cues. A perceiver runs in one thread.
+
+    A `slow` perceiver (speech recognition) may take longer than a window: it is asked in the
+    reasoning stage, after the first estimate has gone out.
+    """
+
+    modality: ClassVar[Modality]
+    kind: ClassVar[Kind]
+    slow: ClassVar[bool]
+
+    def start(self, spec: StreamSpec) -> None:
+        """A stream begins; load models here.
+
+        Raises:
+            ModelError: Weights are missing; the pipeline goes on without it and says so.
+            MissingExtraError: Likewise for a library.
+        """
+
+    def observe(self, sample: Sample) -> None:
+        """Take one sample in."""
+
+    def cues(self, window: Window) -> list[Cue]:
+        """Return what was perceived over the window, ids empty (the pipeline numbers them)."""
+
+    def close(self) -> None:
+        """Let models go."""
