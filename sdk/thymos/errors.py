@@ -3,6 +3,7 @@
     ThymosError
     ├── ConfigError            a setting, URI or option is wrong
     ├── MediaError             a file is missing, damaged, or not what its name says
+    │   └── TrackMissingError  the file is fine and has no such track (no sound, no picture)
     ├── DeviceError
     │   ├── DeviceNotFoundError
     │   ├── DevicePermissionError
@@ -35,6 +36,10 @@ class ConfigError(ThymosError):
 
 class MediaError(ThymosError):
     """A media file is missing, damaged, or not what its name says."""
+
+
+class TrackMissingError(MediaError):
+    """The file is readable and has no track of the wanted kind."""
 
 
 class DeviceError(ThymosError):
