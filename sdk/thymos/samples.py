@@ -176,6 +176,14 @@ class Source(Protocol):
     def health(self) -> HealthReport:
         """How it is now."""
 
+    @property
+    def live(self) -> bool:
+        """True if samples come in real time, stamped on the robot clock.
+
+        False for a recording or an unpaced simulation: its time begins anywhere and it can be
+        read as fast as one likes; a live run then paces it.
+        """
+
     def open(self) -> None:
         """Open the device."""
 

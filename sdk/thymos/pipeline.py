@@ -1,0 +1,403 @@
+"""The street as one object: samples in, window reports out.
+
+A `Pipeline` holds the stages and no threads. `thymos.runner` drives it: step by step for files
+and replay, with threads for live devices; the ROS nodes use the same stages one process each.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from thymos.align import Windower
+from thymos.align.window import Window
+from thymos.config import Config
+from thymos.contract import (
+    Cue,
+    Explanation,
+    Guard,
+    Response,
+    SourceInfo,
+    StreamState,
+    WindowInfo,
+    WindowReport,
+)
+from thymos.errors import ThymosError
+from thymos.events import Observer
+from thymos.fanout import Fanout
+from thymos.perceive.base import Perceiver
+from thymos.reason.base import Affect, Evidence, Reasoner
+from thymos.respond.base import Responder, Speaker
+from thymos.samples import NS_PER_S, Sample, StreamSpec
+
+MAX_NOTES = 32  # a report states what is lacking; it is not a log
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A window after its first, quick stage.
+
+    Attributes:
+        window: The window.
+        cues: What the quick perceivers saw, numbered.
+        affect: Their fusion.
+        latency_ms: Wall time so far, by stage.
+        notes: What was lacking.
+    """
+
+    window: Window
+    cues: tuple[Cue, ...]
+    affect: Affect
+    latency_ms: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class PerceiverSlot:
+    """A perceiver at work on one stream; its faults are contained and told once a window."""
+
+    def __init__(self, perceiver: Perceiver, spec: StreamSpec) -> None:
+        self.perceiver = perceiver
+        self.stream = spec.name
+        self.slow = perceiver.slow
+        self.fault = ""
+
+    def observe(self, sample: Sample) -> None:
+        """Take one sample in; an exception costs this sample only."""
+        try:
+            self.perceiver.observe(sample)
+        except Exception as err:  # noqa: BLE001  a fault in one modality must not stop the others
+            self.fault = f"{self.perceiver.modality}: {type(err).__name__}: {err}"
+
+    def cues(self, window: Window) -> tuple[list[Cue], list[str]]:
+        """Ask for the cues of a window; an exception gives none and a note."""
+        try:
+            found = self.perceiver.cues(window)
+        except Exception as err:  # noqa: BLE001  as above
+            found = []
+            self.fault = f"{self.perceiver.modality}: {type(err).__name__}: {err}"
+        notes = [f"perception fault in {self.fault}"] if self.fault else []
+        self.fault = ""
+        return found, notes
+
+
+class Pipeline:
+    """Drivers → buffer → align → perceive → reason → respond → speak.
+
+    Args:
+        config: Settings; defaults if None.
+        perceivers: One a modality; None builds those of `config`.
+        reasoner: None builds the backend of `config`.
+        responder: None builds the default one, sharing the reasoner's model.
+        speaker: None builds the default voice if `config.respond.speak`.
+        observers: Are told everything, see `thymos.events`.
+        answer_dir: Where spoken answers are written as WAV; None writes none.
+        play: Whether answers are played on the sound card.
+    """
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        perceivers: Sequence[Perceiver] | None = None,
+        reasoner: Reasoner | None = None,
+        responder: Responder | None = None,
+        speaker: Speaker | None = None,
+        observers: Sequence[Observer] = (),
+        answer_dir: Path | None = None,
+        play: bool = False,
+    ) -> None:
+        self.config = config or Config()
+        self.tell = Fanout(observers)
+        self._given_perceivers = perceivers
+        self._waiting: list[Perceiver] | None = None
+        self._reasoner = reasoner
+        self._responder = responder
+        self._speaker = speaker
+        self._answer_dir = answer_dir
+        self._play = play
+        self._windower = Windower(self.config.window, self.config.buffer)
+        self._lock = threading.Lock()
+        self.slots: list[PerceiverSlot] = []
+        self.streams: dict[str, StreamSpec] = {}
+        self.absent: dict[str, str] = {}
+        self._notes: list[str] = []
+
+    # -- stages that need models are built on first use, so that errors come from one place
+
+    def prepare(self) -> None:
+        """Build the stages now (loads models). Otherwise the first window does.
+
+        Raises:
+            ModelError: A backend that was asked for by name cannot run.
+        """
+        from thymos import reason, respond
+        from thymos.models import ModelStore
+
+        store = ModelStore()
+        if self._reasoner is None:
+            self._reasoner = reason.build(self.config, store)
+        if self._responder is None:
+            self._responder = respond.build(self.config, self._reasoner)
+        if self._speaker is None and self.config.respond.speak and self._wants_sound:
+            try:
+                self._speaker = respond.build_speaker(self.config)
+            except ThymosError as err:
+                self.note(f"answers are not spoken: {err} ({err.hint})")
+                self._answer_dir, self._play = None, False
+
+    @property
+    def _wants_sound(self) -> bool:
+        return self._answer_dir is not None or self._play
+
+    def note(self, text: str) -> None:
+        """Say that something is degraded: in every later report, and to the observers."""
+        if text not in self._notes and len(self._notes) < MAX_NOTES:
+            self._notes.append(text)
+            self.tell.on_note(text)
+
+    def add_stream(self, spec: StreamSpec) -> None:
+        """Announce a stream; starts the perceivers of its kind."""
+        with self._lock:
+            self.streams[spec.name] = spec
+            self.absent.pop(spec.name, None)
+            self._windower.add_stream(spec)
+        self.tell.on_stream(spec)
+        self._start_perceivers(spec)
+
+    def state_absent(self, stream: str, reason: str) -> None:
+        """Say that a stream does not exist and why; every window states it as missing."""
+        if stream not in self.streams:
+            self.absent[stream] = reason
+
+    def _start_perceivers(self, spec: StreamSpec) -> None:
+        if self._waiting is None:
+            self._waiting = list(self._perceivers())
+        matching = [p for p in self._waiting if p.kind is spec.kind]
+        if not matching and any(s.perceiver.kind is spec.kind for s in self.slots):
+            self.note(f"{spec.name}: recorded and aligned, perception uses the first stream only")
+        for perceiver in matching:
+            self._waiting.remove(perceiver)
+            try:
+                perceiver.start(spec)
+            except ThymosError as err:
+                remedy = f" ({err.hint})" if err.hint else ""
+                self.note(f"{perceiver.modality} is not perceived: {err}{remedy}")
+                continue
+            self.slots.append(PerceiverSlot(perceiver, spec))
+
+    def _perceivers(self) -> Sequence[Perceiver]:
+        if self._given_perceivers is not None:
+            return self._given_perceivers
+        from thymos import perceive
+        from thymos.models import ModelStore
+
+        return perceive.build(self.config, ModelStore())
+
+    # -- samples in, windows out
+
+    def push(self, sample: Sample) -> None:
+        """Take a sample into buffer and windows (any thread)."""
+        with self._lock:
+            self._windower.push(sample)
+        self.tell.on_sample(sample)
+
+    def observe(self, sample: Sample) -> None:
+        """Show a sample to the perceivers of its stream (step mode; live runs use workers)."""
+        for slot in self.slots:
+            if slot.stream == sample.stream:
+                slot.observe(sample)
+
+    def close_stream(self, name: str, reason: str = "") -> None:
+        """A stream ended or was lost; windows stop waiting for it."""
+        with self._lock:
+            self._windower.close_stream(name, reason)
+
+    def ready(self, now_ns: int | None = None) -> list[Window]:
+        """Windows that are complete; pass the robot time in live runs, see `Windower.ready`."""
+        with self._lock:
+            return self._windower.ready(now_ns)
+
+    def flush(self) -> list[Window]:
+        """The windows that remain when no sample will come any more."""
+        with self._lock:
+            return self._windower.flush()
+
+    # -- the stages of one window
+
+    def estimate(self, window: Window) -> Estimate:
+        """Ask the quick perceivers and fuse: the first affect estimate."""
+        start = time.perf_counter()
+        found, notes = self.ask(window, slow=False)
+        return self.fuse(window, found, notes, _ms(start))
+
+    def ask(self, window: Window, *, slow: bool) -> tuple[list[Cue], list[str]]:
+        """Collect the cues of the quick or of the slow perceivers."""
+        found: list[Cue] = []
+        notes: list[str] = []
+        for slot in self.slots:
+            if slot.slow is slow:
+                cues, faults = slot.cues(window)
+                found += cues
+                notes += faults
+        return found, notes
+
+    def fuse(
+        self, window: Window, found: Sequence[Cue], notes: Sequence[str], perceive_ms: float
+    ) -> Estimate:
+        """Number the cues, fuse them, and tell the observers."""
+        from thymos.reason.fusion import fuse
+
+        cues = number(window, found)
+        made = Estimate(window, cues, fuse(cues), {"perceive": perceive_ms}, tuple(notes))
+        self.tell.on_estimate(window, cues, made.affect)
+        return made
+
+    def finish(
+        self,
+        first: Estimate,
+        *,
+        late: tuple[Sequence[Cue], Sequence[str]] | None = None,
+        cancel: threading.Event | None = None,
+        max_age_ms: float | None = None,
+    ) -> WindowReport:
+        """Words, reasoning, answer, speech: everything after the first estimate.
+
+        Args:
+            first: The window with its first estimate.
+            late: Cues and notes of the slow perceivers; None asks them here.
+            cancel: When set, the language model stops and rules answer.
+            max_age_ms: How old the window already is, live; older than `respond.max_age_s` is not
+                spoken.
+        """
+        from thymos.reason.fusion import fuse
+
+        if self._reasoner is None or self._responder is None:
+            self.prepare()
+        assert self._reasoner is not None and self._responder is not None  # noqa: S101
+        latency = dict(first.latency_ms)
+        start = time.perf_counter()
+        slow, faults = self.ask(first.window, slow=True) if late is None else late
+        cues = number(first.window, [*first.cues, *slow])
+        latency.setdefault("words", _ms(start))
+        evidence = Evidence(self._info(first.window), cues, fuse(cues))
+        start = time.perf_counter()
+        explanation = self._reasoner.explain(
+            evidence, cancel=cancel, on_text=lambda t: self.tell.on_text(first.window.id, t)
+        )
+        latency["reason"] = _ms(start)
+        start = time.perf_counter()
+        response = self._responder.respond(explanation, evidence)
+        latency["respond"] = _ms(start)
+        if max_age_ms is not None and max_age_ms + sum(latency.values()) > self._max_age_ms:
+            response = _too_old(response)
+        start = time.perf_counter()
+        response, speech_notes = self._speak(first.window, response)
+        latency["speak"] = _ms(start)
+        latency["total"] = sum(v for k, v in latency.items() if k != "estimate")
+        report = self._report(
+            first, evidence, explanation, response, latency, [*faults, *speech_notes]
+        )
+        self.tell.on_report(report)
+        return report
+
+    @property
+    def _max_age_ms(self) -> float:
+        return self.config.respond.max_age_s * 1e3
+
+    def _info(self, window: Window) -> WindowInfo:
+        lacking = {
+            name: StreamState(
+                state="missing", age_ms=None, samples=0, gaps=0, dropped=0, reason=reason
+            )
+            for name, reason in self.absent.items()
+        }
+        info = window.info
+        return info.model_copy(update={"streams": {**info.streams, **lacking}})
+
+    def _report(
+        self,
+        first: Estimate,
+        evidence: Evidence,
+        explanation: Explanation,
+        response: Response,
+        latency: dict[str, float],
+        notes: Sequence[str],
+    ) -> WindowReport:
+        return WindowReport(
+            window=evidence.window,
+            cues=evidence.cues,
+            explanation=explanation,
+            response=response,
+            latency_ms={stage: round(ms, 1) for stage, ms in latency.items()},
+            sources=tuple(source_info(spec) for spec in self.streams.values()),
+            notes=(*self._notes, *first.notes, *notes),
+        )
+
+    def _speak(self, window: Window, response: Response) -> tuple[Response, list[str]]:
+        if self._speaker is None or not response.text or response.guard.action == "silenced":
+            return response, []
+        try:
+            speech = self._speaker.synthesise(response.text)
+            if self._answer_dir is not None:
+                name = f"answer-{window.id}.wav"
+                self._speaker.save(speech, self._answer_dir / name)
+                response = response.model_copy(update={"spoken": name})
+            if self._play:
+                self._speaker.play(speech)
+        except (ThymosError, OSError) as err:
+            return response, [f"the answer was not spoken: {err}"]
+        return response, []
+
+    def close(self) -> None:
+        """Let models and observers go. The pipeline cannot be used afterwards."""
+        if self._speaker is not None:
+            self._speaker.cancel()
+        for slot in self.slots:
+            slot.perceiver.close()
+        self.slots.clear()
+        for stage in (self._responder, self._reasoner):
+            if stage is not None:
+                stage.close()
+        self.tell.on_end()
+
+
+def number(window: Window, cues: Sequence[Cue]) -> tuple[Cue, ...]:
+    """Give cues their ids, `<window>-<modality><n>`, in order of modality and time."""
+    count: dict[str, int] = {}
+    done: list[Cue] = []
+    for cue in cues:
+        count[cue.modality] = count.get(cue.modality, 0) + 1
+        name = f"{window.id}-{cue.modality}{count[cue.modality]}"
+        done.append(cue if cue.id == name else cue.model_copy(update={"id": name}))
+    return tuple(done)
+
+
+def source_info(spec: StreamSpec) -> SourceInfo:
+    """The published part of a stream's specification."""
+    return SourceInfo(
+        stream=spec.name,
+        device=spec.device,
+        origin=spec.origin.value,
+        rate_hz=spec.rate_hz,
+        note=spec.extra.get("note", ""),
+    )
+
+
+def _too_old(response: Response) -> Response:
+    # A danger is still worth saying late; small talk is not.
+    if response.guard.action == "warned":
+        return response
+    guard = Guard(action="silenced", reason="too old to be useful", danger=response.guard.danger)
+    return response.model_copy(update={"guard": guard})
+
+
+def _ms(start: float) -> float:
+    return (time.perf_counter() - start) * 1e3
+
+
+def age_ms(window: Window, now_ns: int) -> float:
+    """How long ago a window ended, on the robot clock."""
+    return (now_ns - window.t1_ns) * 1e3 / NS_PER_S

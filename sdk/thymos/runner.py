@@ -1,0 +1,275 @@
+"""Drives a pipeline from sources: step by step for files, with threads for live devices.
+
+Step mode merges all sources by capture time, drops nothing and waits for every stage: the same
+input gives the same reports. Live mode gives each source, each perceiver and the language model a
+thread of its own; what cannot keep up is dropped at a named place and counted.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from thymos.align.window import Window
+from thymos.clock import MonotonicClock, RobotClock
+from thymos.contract import Cue, WindowReport
+from thymos.errors import DeviceError
+from thymos.pipeline import Estimate, PerceiverSlot, Pipeline, age_ms
+from thymos.record import merge
+from thymos.samples import Counters, EndOfStream, Kind, Sample, Source
+from thymos.supervise import Supervisor, pace_together
+
+# How many samples may wait for one perceiver before further ones are refused (and counted).
+QUEUE = {Kind.VIDEO: 32, Kind.AUDIO: 512, Kind.GAS: 256}
+POLL_S = 0.01
+STOP_WAIT_S = 10.0
+
+
+def run_offline(sources: Sequence[Source], pipeline: Pipeline) -> Iterator[WindowReport]:
+    """Run step by step: every window is perceived, reasoned about and answered, in order.
+
+    The sources are opened here and closed at the end, also when the caller stops early.
+    """
+    with ExitStack() as stack:
+        for source in sources:
+            stack.enter_context(source)
+            pipeline.add_stream(source.spec)
+        for sample in merge(sources):
+            pipeline.push(sample)
+            for window in pipeline.ready():
+                yield pipeline.finish(pipeline.estimate(window))
+            pipeline.observe(sample)
+        for source in sources:
+            pipeline.close_stream(source.spec.name, source.health.reason)
+            if source.health.reason:
+                pipeline.note(f"{source.spec.name}: {source.health.reason}")
+        for window in pipeline.flush():
+            yield pipeline.finish(pipeline.estimate(window))
+
+
+@dataclass(slots=True)
+class LiveSummary:
+    """What happened in a live run: nothing is lost without being counted here.
+
+    Attributes:
+        windows: Windows made.
+        reasoned: Windows that were explained and answered.
+        skipped: Windows passed over because a newer one mattered more.
+        counters: Of each source, by stream.
+        unobserved: Samples that were aligned but not perceived because perception was late, by
+            modality.
+    """
+
+    windows: int = 0
+    reasoned: int = 0
+    skipped: int = 0
+    counters: dict[str, Counters] = field(default_factory=dict)
+    unobserved: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Ask:
+    """Asks a perceiver's thread for the cues of a window, in order with its samples."""
+
+    window: Window
+    answer: Future[tuple[list[Cue], list[str]]]
+
+
+class _PerceiverThread:
+    """Feeds one perceiver from a bounded queue. A full queue refuses samples, never questions."""
+
+    def __init__(self, slot: PerceiverSlot, limit: int) -> None:
+        self.slot = slot
+        self.dropped = 0
+        self._limit = limit
+        self._items: queue.SimpleQueue[Sample | _Ask | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(
+            target=self._work, name=f"perceive-{slot.perceiver.modality}", daemon=True
+        )
+        self._thread.start()
+
+    def give(self, sample: Sample) -> None:
+        if self._items.qsize() >= self._limit:
+            self.dropped += 1
+            return
+        self._items.put(sample)
+
+    def ask(self, window: Window) -> Future[tuple[list[Cue], list[str]]]:
+        answer: Future[tuple[list[Cue], list[str]]] = Future()
+        self._items.put(_Ask(window, answer))
+        return answer
+
+    def stop(self) -> None:
+        self._items.put(None)
+        self._thread.join(STOP_WAIT_S)
+
+    def _work(self) -> None:
+        while (item := self._items.get()) is not None:
+            if isinstance(item, _Ask):
+                item.answer.set_result(self.slot.cues(item.window))
+            else:
+                self.slot.observe(item)
+
+
+class LiveRun:
+    """One live run. Use `run_live`."""
+
+    def __init__(self, sources: Sequence[Source], pipeline: Pipeline, clock: RobotClock) -> None:
+        self._pipeline = pipeline
+        self._clock = clock
+        self._sources = [Supervisor(s, clock) if s.live else s for s in sources]
+        self._perceivers: list[_PerceiverThread] = []
+        self._newest: Estimate | None = None
+        self._wake = threading.Condition()
+        self._done = threading.Event()
+        self._cancel = threading.Event()
+        self.summary = LiveSummary()
+
+    def run(self, stop: threading.Event) -> LiveSummary:
+        """Run until `stop` is set or every source has ended."""
+        with ExitStack() as stack:
+            for source in self._sources:
+                stack.enter_context(source)
+            self._pipeline.prepare()
+            self._sources = pace_together(self._sources, self._clock)
+            for source in self._sources:
+                self._pipeline.add_stream(source.spec)
+            self._perceivers = [
+                _PerceiverThread(s, QUEUE[s.perceiver.kind]) for s in self._pipeline.slots
+            ]
+            self._loop(stop)
+        return self._summarise()
+
+    def _loop(self, stop: threading.Event) -> None:
+        readers = [
+            threading.Thread(target=self._read, args=(s, stop), name=f"read-{s.spec.name}")
+            for s in self._sources
+        ]
+        reasoner = threading.Thread(target=self._reason, name="reason", daemon=True)
+        for thread in (*readers, reasoner):
+            thread.start()
+        while not stop.wait(POLL_S) and any(t.is_alive() for t in readers):
+            self._estimate(self._pipeline.ready(self._clock.now_ns()))
+        for thread in readers:
+            thread.join(STOP_WAIT_S)
+        self._estimate(self._pipeline.flush())
+        if stop.is_set():
+            self._cancel.set()  # people wait for the prompt to come back, not for a model
+        with self._wake:
+            self._done.set()
+            self._wake.notify()
+        reasoner.join()
+        for worker in self._perceivers:
+            worker.stop()
+
+    def _read(self, source: Source, stop: threading.Event) -> None:
+        name = source.spec.name
+        workers = [w for w in self._perceivers if w.slot.stream == name]
+        try:
+            while not stop.is_set():
+                sample = source.read(0.1)
+                if isinstance(source, Supervisor):
+                    for event in source.events():
+                        self._pipeline.note(f"{name}: {event}")
+                if sample is None:
+                    continue
+                self._pipeline.push(sample)
+                for worker in workers:
+                    worker.give(sample)
+        except EndOfStream:
+            reason = source.health.reason
+        except DeviceError as err:
+            reason = str(err)
+            self._pipeline.note(f"{name}: {err}")
+        else:
+            reason = "stopped"
+        self._pipeline.close_stream(name, reason)
+
+    def _estimate(self, windows: Sequence[Window]) -> None:
+        for window in windows:
+            self.summary.windows += 1
+            asked = [w.ask(window) for w in self._perceivers if not w.slot.slow]
+            start = self._clock.now_ns()
+            found: list[Cue] = []
+            notes: list[str] = []
+            for answer in asked:
+                cues, faults = answer.result()
+                found += cues
+                notes += faults
+            spent = (self._clock.now_ns() - start) / 1e6
+            made = self._pipeline.fuse(window, found, notes, spent)
+            made.latency_ms["estimate"] = age_ms(window, self._clock.now_ns())
+            self._hand_over(made)
+
+    def _hand_over(self, made: Estimate) -> None:
+        with self._wake:
+            if self._newest is not None:
+                self.summary.skipped += 1
+                self._pipeline.tell.on_skip(self._newest.window)
+            self._newest = made
+            self._wake.notify()
+
+    def _reason(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._newest is not None or self._done.is_set())
+                made, self._newest = self._newest, None
+            if made is None:
+                return
+            self._finish(made)
+
+    def _finish(self, made: Estimate) -> None:
+        start = self._clock.now_ns()
+        late: list[Cue] = []
+        notes: list[str] = []
+        for worker in self._perceivers:
+            if worker.slot.slow:
+                cues, faults = worker.ask(made.window).result()
+                late += cues
+                notes += faults
+        made.latency_ms["words"] = (self._clock.now_ns() - start) / 1e6
+        try:
+            self._pipeline.finish(
+                made,
+                late=(late, notes),
+                cancel=self._cancel,
+                max_age_ms=age_ms(made.window, start),
+            )
+            self.summary.reasoned += 1
+        except Exception as err:  # noqa: BLE001  one window is lost, told, and the robot goes on
+            self._pipeline.note(f"window {made.window.id} failed: {type(err).__name__}: {err}")
+
+    def _summarise(self) -> LiveSummary:
+        self.summary.counters = {s.spec.name: s.counters for s in self._sources}
+        for worker in self._perceivers:
+            if worker.dropped:
+                modality = worker.slot.perceiver.modality
+                self.summary.unobserved[modality] = worker.dropped
+        return self.summary
+
+
+def run_live(
+    sources: Sequence[Source],
+    pipeline: Pipeline,
+    *,
+    stop: threading.Event | None = None,
+    clock: RobotClock | None = None,
+) -> LiveSummary:
+    """Run with threads, in real time, until `stop` is set or every source has ended.
+
+    Recorded sources are played in real time, all shifted by the same amount onto the robot clock.
+
+    Args:
+        sources: Not yet open; opened and closed here.
+        pipeline: Gets the samples; tell it observers to see what happens.
+        stop: Set it (from a signal handler, say) to end the run.
+        clock: Robot clock.
+
+    Raises:
+        DeviceError: A source cannot be opened. One that is lost later is reopened instead.
+    """
+    return LiveRun(sources, pipeline, clock or MonotonicClock()).run(stop or threading.Event())
