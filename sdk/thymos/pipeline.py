@@ -17,7 +17,6 @@ from thymos.align.window import Window
 from thymos.config import Config
 from thymos.contract import (
     Cue,
-    Explanation,
     Guard,
     Response,
     SourceInfo,
@@ -148,6 +147,13 @@ class Pipeline:
                 self.note(f"answers are not spoken: {err} ({err.hint})")
                 self._answer_dir, self._play = None, False
 
+    def _stages(self) -> tuple[Reasoner, Responder]:
+        if self._reasoner is None or self._responder is None:
+            self.prepare()
+        assert self._reasoner is not None  # noqa: S101
+        assert self._responder is not None  # noqa: S101
+        return self._reasoner, self._responder
+
     @property
     def _wants_sound(self) -> bool:
         return self._answer_dir is not None or self._play
@@ -274,9 +280,7 @@ class Pipeline:
         """
         from thymos.reason.fusion import fuse
 
-        if self._reasoner is None or self._responder is None:
-            self.prepare()
-        assert self._reasoner is not None and self._responder is not None  # noqa: S101
+        reasoner, responder = self._stages()
         latency = dict(first.latency_ms)
         start = time.perf_counter()
         slow, faults = self.ask(first.window, slow=True) if late is None else late
@@ -284,12 +288,12 @@ class Pipeline:
         latency.setdefault("words", _ms(start))
         evidence = Evidence(self._info(first.window), cues, fuse(cues))
         start = time.perf_counter()
-        explanation = self._reasoner.explain(
+        explanation = reasoner.explain(
             evidence, cancel=cancel, on_text=lambda t: self.tell.on_text(first.window.id, t)
         )
         latency["reason"] = _ms(start)
         start = time.perf_counter()
-        response = self._responder.respond(explanation, evidence)
+        response = responder.respond(explanation, evidence)
         latency["respond"] = _ms(start)
         if max_age_ms is not None and max_age_ms + sum(latency.values()) > self._max_age_ms:
             response = _too_old(response)
@@ -297,8 +301,14 @@ class Pipeline:
         response, speech_notes = self._speak(first.window, response)
         latency["speak"] = _ms(start)
         latency["total"] = sum(v for k, v in latency.items() if k != "estimate")
-        report = self._report(
-            first, evidence, explanation, response, latency, [*faults, *speech_notes]
+        report = WindowReport(
+            window=evidence.window,
+            cues=evidence.cues,
+            explanation=explanation,
+            response=response,
+            latency_ms={stage: round(ms, 1) for stage, ms in latency.items()},
+            sources=tuple(source_info(spec) for spec in self.streams.values()),
+            notes=(*self._notes, *first.notes, *faults, *speech_notes),
         )
         self.tell.on_report(report)
         return report
@@ -316,25 +326,6 @@ class Pipeline:
         }
         info = window.info
         return info.model_copy(update={"streams": {**info.streams, **lacking}})
-
-    def _report(
-        self,
-        first: Estimate,
-        evidence: Evidence,
-        explanation: Explanation,
-        response: Response,
-        latency: dict[str, float],
-        notes: Sequence[str],
-    ) -> WindowReport:
-        return WindowReport(
-            window=evidence.window,
-            cues=evidence.cues,
-            explanation=explanation,
-            response=response,
-            latency_ms={stage: round(ms, 1) for stage, ms in latency.items()},
-            sources=tuple(source_info(spec) for spec in self.streams.values()),
-            notes=(*self._notes, *first.notes, *notes),
-        )
 
     def _speak(self, window: Window, response: Response) -> tuple[Response, list[str]]:
         if self._speaker is None or not response.text or response.guard.action == "silenced":

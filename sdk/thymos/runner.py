@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 from thymos.align.window import Window
 from thymos.clock import MonotonicClock, RobotClock
 from thymos.contract import Cue, WindowReport
-from thymos.errors import DeviceError
 from thymos.pipeline import Estimate, PerceiverSlot, Pipeline, age_ms
 from thymos.record import merge
-from thymos.samples import Counters, EndOfStream, Kind, Sample, Source
-from thymos.supervise import Supervisor, pace_together
+from thymos.reading import Readers
+from thymos.samples import Counters, Kind, Sample, Source
 
 # How many samples may wait for one perceiver before further ones are refused (and counted).
 QUEUE = {Kind.VIDEO: 32, Kind.AUDIO: 512, Kind.GAS: 256}
@@ -38,6 +37,7 @@ def run_offline(sources: Sequence[Source], pipeline: Pipeline) -> Iterator[Windo
         for source in sources:
             stack.enter_context(source)
             pipeline.add_stream(source.spec)
+        pipeline.prepare()
         for sample in merge(sources):
             pipeline.push(sample)
             for window in pipeline.ready():
@@ -121,7 +121,7 @@ class LiveRun:
     def __init__(self, sources: Sequence[Source], pipeline: Pipeline, clock: RobotClock) -> None:
         self._pipeline = pipeline
         self._clock = clock
-        self._sources = [Supervisor(s, clock) if s.live else s for s in sources]
+        self._readers = Readers(sources, clock)
         self._perceivers: list[_PerceiverThread] = []
         self._newest: Estimate | None = None
         self._wake = threading.Condition()
@@ -131,31 +131,29 @@ class LiveRun:
 
     def run(self, stop: threading.Event) -> LiveSummary:
         """Run until `stop` is set or every source has ended."""
-        with ExitStack() as stack:
-            for source in self._sources:
-                stack.enter_context(source)
+        with self._readers:
             self._pipeline.prepare()
-            self._sources = pace_together(self._sources, self._clock)
-            for source in self._sources:
-                self._pipeline.add_stream(source.spec)
+            for spec in self._readers.specs:
+                self._pipeline.add_stream(spec)
             self._perceivers = [
                 _PerceiverThread(s, QUEUE[s.perceiver.kind]) for s in self._pipeline.slots
             ]
             self._loop(stop)
-        return self._summarise()
+            return self._summarise()
 
     def _loop(self, stop: threading.Event) -> None:
-        readers = [
-            threading.Thread(target=self._read, args=(s, stop), name=f"read-{s.spec.name}")
-            for s in self._sources
-        ]
         reasoner = threading.Thread(target=self._reason, name="reason", daemon=True)
-        for thread in (*readers, reasoner):
-            thread.start()
-        while not stop.wait(POLL_S) and any(t.is_alive() for t in readers):
-            self._estimate(self._pipeline.ready(self._clock.now_ns()))
-        for thread in readers:
-            thread.join(STOP_WAIT_S)
+        reasoner.start()
+        end = threading.Event()
+        self._readers.start(
+            end, take=self._take, ended=self._pipeline.close_stream, note=self._pipeline.note
+        )
+        try:
+            while not stop.wait(POLL_S) and self._readers.alive:
+                self._estimate(self._pipeline.ready(self._clock.now_ns()))
+        finally:
+            end.set()
+            self._readers.join()
         self._estimate(self._pipeline.flush())
         if stop.is_set():
             self._cancel.set()  # people wait for the prompt to come back, not for a model
@@ -166,28 +164,11 @@ class LiveRun:
         for worker in self._perceivers:
             worker.stop()
 
-    def _read(self, source: Source, stop: threading.Event) -> None:
-        name = source.spec.name
-        workers = [w for w in self._perceivers if w.slot.stream == name]
-        try:
-            while not stop.is_set():
-                sample = source.read(0.1)
-                if isinstance(source, Supervisor):
-                    for event in source.events():
-                        self._pipeline.note(f"{name}: {event}")
-                if sample is None:
-                    continue
-                self._pipeline.push(sample)
-                for worker in workers:
-                    worker.give(sample)
-        except EndOfStream:
-            reason = source.health.reason
-        except DeviceError as err:
-            reason = str(err)
-            self._pipeline.note(f"{name}: {err}")
-        else:
-            reason = "stopped"
-        self._pipeline.close_stream(name, reason)
+    def _take(self, sample: Sample) -> None:
+        self._pipeline.push(sample)
+        for worker in self._perceivers:
+            if worker.slot.stream == sample.stream:
+                worker.give(sample)
 
     def _estimate(self, windows: Sequence[Window]) -> None:
         for window in windows:
@@ -244,7 +225,7 @@ class LiveRun:
             self._pipeline.note(f"window {made.window.id} failed: {type(err).__name__}: {err}")
 
     def _summarise(self) -> LiveSummary:
-        self.summary.counters = {s.spec.name: s.counters for s in self._sources}
+        self.summary.counters = self._readers.counters
         for worker in self._perceivers:
             if worker.dropped:
                 modality = worker.slot.perceiver.modality

@@ -1,4 +1,4 @@
-"""Wrappers of sources in live runs: one reopens what was lost, one plays recordings in real time."""
+"""Wrappers of sources in live runs: reopen what was lost, play recordings in real time."""
 
 from __future__ import annotations
 

@@ -1,0 +1,115 @@
+"""One call on a file: from a recording of any kind to explained windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from thymos.config import Config
+from thymos.contract import WindowReport
+from thymos.devices import open_uri
+from thymos.errors import MediaError, TrackMissingError
+from thymos.events import Observer
+from thymos.pipeline import Pipeline
+from thymos.runner import run_offline
+from thymos.samples import Source
+
+_MAGIC = (b"\x89MCAP0\r\n", b"#ROSBAG V2.0", b"SQLite format 3\x00", b"version https://git-lfs")
+_SUFFIXES = {".mcap", ".bag", ".db3", ".part"}
+
+
+def explain(
+    media: str | Path,
+    *,
+    enose: str | Path | None = None,
+    config: Config | None = None,
+    observers: Sequence[Observer] = (),
+    answer_dir: Path | None = None,
+) -> Iterator[WindowReport]:
+    """Explain a recording, window by window.
+
+    Args:
+        media: A media file (mp4, mov, mkv, webm, wav, flac …), a rosbag2 folder, `.mcap`, `.db3`
+            or ROS 1 `.bag`.
+        enose: A file of nose readings that begin when the media does.
+        config: Settings.
+        observers: See `thymos.events`.
+        answer_dir: Where to write the spoken answers; None writes none.
+
+    Yields:
+        One report a window, in order of time.
+
+    Raises:
+        MediaError: The file is missing, empty, damaged, or holds neither picture nor sound.
+        RecordingError: A bag cannot be read or holds nothing Thymos knows.
+        ModelError: A backend that was asked for by name cannot run.
+    """
+    sources, absent, notes = open_media(Path(media), enose)
+    pipeline = Pipeline(config, observers=observers, answer_dir=answer_dir)
+    try:
+        for stream, reason in absent.items():
+            pipeline.state_absent(stream, reason)
+        for text in notes:
+            pipeline.note(text)
+        yield from run_offline(sources, pipeline)
+    finally:
+        pipeline.close()
+
+
+def open_media(
+    path: Path, enose: str | Path | None = None
+) -> tuple[list[Source], dict[str, str], list[str]]:
+    """Find the sources in a recording.
+
+    Returns:
+        The sources (not open), streams that it lacks with the reason, and remarks.
+    """
+    absent: dict[str, str] = {}
+    notes: list[str] = []
+    if is_recording(path):
+        from thymos.record import open_recording
+
+        recording = open_recording(path)
+        sources = list(recording.sources.values())
+        notes = list(recording.notes)
+    else:
+        sources = _tracks(path, absent)
+    if enose is not None:
+        nose = open_uri("enose", f"file:{enose}")
+        assert nose is not None  # noqa: S101  only `off` gives None
+        sources.append(nose)
+    return sources, absent, notes
+
+
+def _tracks(path: Path, absent: dict[str, str]) -> list[Source]:
+    sources: list[Source] = []
+    for role in ("camera", "microphone"):
+        source = open_uri(role, f"file:{path}")  # type: ignore[arg-type]
+        assert source is not None  # noqa: S101
+        try:
+            with source:  # look whether the track is there; the runner opens it again
+                pass
+        except TrackMissingError as err:
+            absent[role] = str(err)
+            continue
+        sources.append(source)
+    if not sources:
+        raise MediaError(
+            f"'{path}' holds neither picture nor sound",
+            hint="give a video, a sound file, a rosbag2 folder or an .mcap",
+        )
+    return sources
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a path is a bag or MCAP rather than a media file, by content, else by name."""
+    if path.is_dir():
+        return True
+    if path.suffix.lower() in _SUFFIXES:
+        return True
+    try:
+        with path.open("rb") as file:
+            head = file.read(24)
+    except OSError:
+        return False  # the media driver says what is wrong with it
+    return head.startswith(_MAGIC)

@@ -1,0 +1,119 @@
+"""One thread a source: opens, paces, supervises and reads until told to stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+
+from thymos.clock import RobotClock
+from thymos.errors import DeviceError, ThymosError
+from thymos.samples import Counters, EndOfStream, Sample, Source, StreamSpec
+from thymos.supervise import Supervisor, pace_together
+
+READ_S = 0.1
+JOIN_S = 10.0
+
+
+class Readers:
+    """Reads several sources at once. Use as a context manager, then `start`.
+
+    Args:
+        sources: Not yet open. Live ones are reopened when lost, recordings are played in real time.
+        clock: Robot clock.
+
+    Raises:
+        DeviceError: On entering: a source cannot be opened (those opened before are closed).
+    """
+
+    def __init__(self, sources: Sequence[Source], clock: RobotClock) -> None:
+        self._clock = clock
+        self._sources: list[Source] = [Supervisor(s, clock) if s.live else s for s in sources]
+        self._threads: list[threading.Thread] = []
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Readers:
+        with ExitStack() as stack:
+            for source in self._sources:
+                stack.enter_context(source)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def specs(self) -> list[StreamSpec]:
+        """Of the open sources."""
+        return [s.spec for s in self._sources]
+
+    @property
+    def counters(self) -> dict[str, Counters]:
+        """Of every source, by stream."""
+        return {s.spec.name: s.counters for s in self._sources}
+
+    def start(
+        self,
+        stop: threading.Event,
+        *,
+        take: Callable[[Sample], None],
+        ended: Callable[[str, str], None],
+        note: Callable[[str], None],
+    ) -> None:
+        """Begin reading.
+
+        Args:
+            stop: Ends all threads.
+            take: Gets every sample, on the thread of its source.
+            ended: Told the stream and the reason when a source ends for good.
+            note: Told of losses and recoveries.
+        """
+
+        def work(source: Source) -> None:
+            ended(source.spec.name, _read(source, stop, take, note))
+
+        for source in pace_together(self._sources, self._clock):
+            name = f"read-{source.spec.name}"
+            thread = threading.Thread(target=work, args=(source,), name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether any source is still being read."""
+        return any(t.is_alive() for t in self._threads)
+
+    def join(self) -> None:
+        """Wait for the threads to end (after `stop`)."""
+        for thread in self._threads:
+            thread.join(JOIN_S)
+
+
+def _read(
+    source: Source,
+    stop: threading.Event,
+    take: Callable[[Sample], None],
+    note: Callable[[str], None],
+) -> str:
+    """Read until the end; return why it ended, empty for a plain end of file."""
+    name = source.spec.name
+    try:
+        while not stop.is_set():
+            sample = source.read(READ_S)
+            if isinstance(source, Supervisor):
+                for event in source.events():
+                    note(f"{name}: {event}")
+            if sample is not None:
+                take(sample)
+    except EndOfStream:
+        return source.health.reason
+    except (DeviceError, ThymosError) as err:
+        note(f"{name}: {err}")
+        return str(err)
+    return "stopped"
