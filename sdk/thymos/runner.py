@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 from thymos.align.window import Window
 from thymos.clock import MonotonicClock, RobotClock
 from thymos.contract import Cue, WindowReport
+from thymos.events import Observer
+from thymos.fanout import Fanout
 from thymos.pipeline import Estimate, PerceiverSlot, Pipeline, age_ms
-from thymos.record import merge
 from thymos.reading import Readers
+from thymos.record import merge
 from thymos.samples import Counters, Kind, Sample, Source
 
 # How many samples may wait for one perceiver before further ones are refused (and counted).
@@ -254,3 +256,44 @@ def run_live(
         DeviceError: A source cannot be opened. One that is lost later is reopened instead.
     """
     return LiveRun(sources, pipeline, clock or MonotonicClock()).run(stop or threading.Event())
+
+
+def run_capture(
+    sources: Sequence[Source],
+    observers: Sequence[Observer],
+    *,
+    stop: threading.Event,
+    clock: RobotClock | None = None,
+) -> dict[str, Counters]:
+    """Read sources in real time and hand every sample to observers; no windows, no perception.
+
+    Args:
+        sources: Not yet open; opened and closed here.
+        observers: A recorder, a view.
+        stop: Ends the run; it also ends when every source has ended.
+        clock: Robot clock.
+
+    Returns:
+        What happened to the samples of each stream.
+
+    Raises:
+        DeviceError: A source cannot be opened.
+    """
+    tell = Fanout(observers)
+    end = threading.Event()
+    with Readers(sources, clock or MonotonicClock()) as readers:
+        for spec in readers.specs:
+            tell.on_stream(spec)
+        readers.start(end, take=tell.on_sample, ended=_ignore, note=tell.on_note)
+        try:
+            while not stop.wait(POLL_S) and readers.alive:
+                pass
+        finally:
+            end.set()
+            readers.join()
+            tell.on_end()
+        return readers.counters
+
+
+def _ignore(stream: str, reason: str) -> None:
+    """A capture has no windows that would wait for a stream."""

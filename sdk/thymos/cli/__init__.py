@@ -1,1 +1,1 @@
-"""cli."""
+"""The command line: `thymos …`. One file a command; `main.py` puts them together."""

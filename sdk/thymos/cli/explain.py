@@ -1,0 +1,104 @@
+"""`thymos explain MEDIA`: one call on a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from thymos.cli.options import BackendOption, ConfigOption, HopOption, JsonOption, WindowOption
+from thymos.cli.output import json_lines, stderr, write_line
+from thymos.cli.settings import settings
+from thymos.cli.text import render
+from thymos.config import Config
+from thymos.contract import WindowReport
+
+
+def explain(
+    media: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MEDIA",
+            help="Video, sound file, rosbag2 folder, .mcap, .db3 or ROS 1 .bag.",
+            show_default=False,
+        ),
+    ],
+    enose: Annotated[
+        Path | None, typer.Option(help="Nose readings (CSV) that begin when MEDIA does.")
+    ] = None,
+    backend: BackendOption = None,
+    window: WindowOption = None,
+    hop: HopOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Also write windows.jsonl, report.html and the spoken answers here."),
+    ] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Explain what people in a recording may feel, window by window, with the evidence.
+
+    With --json, stdout is JSON Lines: one object per window (docs/contract.md), nothing else.
+    """
+    chosen = settings(
+        config,
+        reason={"backend": backend},
+        window={"length_s": window, "hop_s": hop if hop is not None else window},
+        respond={"speak": out is not None},
+    )
+    reports = _reports(media, enose, chosen, out)
+    if json:
+        with json_lines() as lines:
+            for report in reports:
+                write_line(lines, report)
+        return
+    _show(media, reports)
+
+
+def _reports(
+    media: Path, enose: Path | None, config: Config, out: Path | None
+) -> Iterator[WindowReport]:
+    import thymos.explain as api
+
+    if out is None:
+        yield from api.explain(media, enose=enose, config=config)
+        return
+    from thymos.report.session import Session
+
+    with Session(out, title=media.name) as session:
+        yield from api.explain(
+            media, enose=enose, config=config, observers=[session], answer_dir=out
+        )
+    stderr.print(f"written: {out}/report.html, {out}/windows.jsonl")
+
+
+def _show(media: Path, reports: Iterable[WindowReport]) -> None:
+    console = Console(highlight=False)
+    origin: int | None = None
+    with _progress(media) as advance:
+        for report in reports:
+            origin = report.window.t0_ns if origin is None else origin
+            console.print(render(report, origin))
+            advance()
+    if origin is None:
+        stderr.print("no window: the recording is shorter than half a second")
+
+
+@contextmanager
+def _progress(media: Path) -> Iterator[Callable[[], None]]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
+        task = bar.add_task(f"explaining {media.name}: loading models", total=None)
+        done = 0
+
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            bar.update(task, description=f"explaining {media.name}: {done} windows")
+
+        yield advance

@@ -1,0 +1,212 @@
+"""`thymos run`, `thymos record` and `thymos replay`: sources through the street in real time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from thymos.cli.options import (
+    BackendOption,
+    CameraOption,
+    ConfigOption,
+    EnoseOption,
+    HopOption,
+    JsonOption,
+    MicrophoneOption,
+    WindowOption,
+)
+from thymos.cli.output import json_lines, stderr, stop_on_signals, write_line
+from thymos.cli.settings import settings
+from thymos.config import Config, SourcesConfig
+from thymos.contract import WindowReport
+from thymos.devices import ROLES, open_uri
+from thymos.errors import ConfigError
+from thymos.events import Observer
+from thymos.samples import Counters, Source
+
+
+def run(
+    camera: CameraOption = None,
+    microphone: MicrophoneOption = None,
+    enose: EnoseOption = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Also record all streams and results to this .mcap.")
+    ] = None,
+    backend: BackendOption = None,
+    window: WindowOption = None,
+    hop: HopOption = None,
+    mute: Annotated[bool, typer.Option("--mute", help="Do not speak the answers.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Run live: see, hear, smell, explain and answer until Ctrl-C."""
+    chosen = settings(
+        config,
+        sources={"camera": camera, "microphone": microphone, "enose": enose},
+        reason={"backend": backend},
+        window={"length_s": window, "hop_s": hop if hop is not None else window},
+        record={"path": str(record) if record else None},
+        respond={"speak": False if mute else None},
+    )
+    sources = _open(chosen.sources)
+    _live(sources, chosen, json=json, play=not mute)
+
+
+def record(
+    out: Annotated[Path, typer.Argument(metavar="OUT.mcap", help="File to write.")],
+    camera: CameraOption = None,
+    microphone: MicrophoneOption = None,
+    enose: EnoseOption = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
+    no_faces: Annotated[bool, typer.Option("--no-faces", help="Leave the picture out.")] = False,
+    no_voices: Annotated[bool, typer.Option("--no-voices", help="Leave the sound out.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Record sensors with their capture times to MCAP; no perception, no models."""
+    from thymos.record import Recorder
+    from thymos.runner import run_capture
+
+    chosen = settings(
+        config,
+        sources={"camera": camera, "microphone": microphone, "enose": enose},
+        record={"path": str(out), "faces": not no_faces, "voices": not no_voices},
+    )
+    sources = _open(chosen.sources)
+    with stop_on_signals() as stop, Recorder(out, chosen.record) as recorder:
+        if seconds is not None:
+            from threading import Timer
+
+            timer = Timer(seconds, stop.set)
+            timer.daemon = True
+            timer.start()
+        stderr.print(f"recording to {out}; Ctrl-C ends it")
+        counters = run_capture(sources, [recorder, _Notes()], stop=stop)
+    _summary(counters, {}, json=json)
+
+
+def replay(
+    bag: Annotated[Path, typer.Argument(metavar="BAG", help=".mcap, rosbag2 folder, .db3, .bag.")],
+    rate: Annotated[
+        str, typer.Option(help="max: as fast as possible, nothing dropped; 1.0: real time.")
+    ] = "max",
+    backend: BackendOption = None,
+    window: WindowOption = None,
+    hop: HopOption = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Play a recording through the same street as a live robot."""
+    from thymos.explain import open_media
+    from thymos.pipeline import Pipeline
+    from thymos.runner import run_offline
+
+    chosen = settings(
+        config,
+        reason={"backend": backend},
+        window={"length_s": window, "hop_s": hop if hop is not None else window},
+        respond={"speak": False},
+    )
+    sources, absent, notes = open_media(bag)
+    if rate == "1.0":
+        _live(sources, chosen, json=json, play=False)
+        return
+    if rate != "max":
+        raise ConfigError(f"--rate {rate} is not known", hint="use --rate max or --rate 1.0")
+    pipeline = Pipeline(chosen)
+    for stream, reason in absent.items():
+        pipeline.state_absent(stream, reason)
+    for text in notes:
+        pipeline.note(text)
+    printer = _printer(json)
+    try:
+        with printer:
+            for report in run_offline(sources, pipeline):
+                printer.on_report(report)
+    finally:
+        pipeline.close()
+
+
+def _open(uris: SourcesConfig) -> list[Source]:
+    made = [open_uri(role, getattr(uris, role)) for role in ROLES]
+    sources = [source for source in made if source is not None]
+    if not sources:
+        raise ConfigError(
+            "no source is given, there is nothing to run",
+            hint="try: thymos run --camera v4l2:/dev/video0 --microphone portaudio:default"
+            " (thymos devices lists what there is)",
+        )
+    return sources
+
+
+def _live(sources: list[Source], config: Config, *, json: bool, play: bool) -> None:
+    from thymos.pipeline import Pipeline
+    from thymos.record import Recorder
+    from thymos.runner import run_live
+
+    observers: list[Any] = []
+    recorder = Recorder(Path(config.record.path), config.record) if config.record.path else None
+    if recorder is not None:
+        observers.append(recorder)
+    with stop_on_signals() as stop, _printer(json) as printer:
+        pipeline = Pipeline(config, observers=[*observers, printer], play=play)
+        try:
+            summary = run_live(sources, pipeline, stop=stop)
+        finally:
+            pipeline.close()
+            if recorder is not None:
+                recorder.close()
+    _summary(
+        summary.counters,
+        {
+            "windows": summary.windows,
+            "reasoned": summary.reasoned,
+            "skipped": summary.skipped,
+            **{f"not perceived ({k})": v for k, v in summary.unobserved.items()},
+        },
+        json=json,
+    )
+
+
+class _Notes(Observer):
+    def on_note(self, text: str) -> None:
+        stderr.print(f"note: {text}", markup=False)
+
+
+class _JsonPrinter(_Notes):
+    """Reports to stdout as JSON Lines."""
+
+    def __init__(self) -> None:
+        self._lines = json_lines()
+
+    def __enter__(self) -> _JsonPrinter:
+        self._out = self._lines.__enter__()
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        self._lines.__exit__(*details)
+
+    def on_report(self, report: WindowReport) -> None:
+        write_line(self._out, report)
+
+
+def _printer(json: bool) -> Any:
+    if json:
+        return _JsonPrinter()
+    from thymos.cli.view import LiveView
+
+    return LiveView()
+
+
+def _summary(counters: dict[str, Counters], facts: dict[str, int], *, json: bool) -> None:
+    table = Table("stream", "received", "dropped", "corrupt", "reconnects", title="summary")
+    for name, c in counters.items():
+        table.add_row(name, *(str(n) for n in (c.received, c.dropped, c.corrupt, c.reconnects)))
+    console = stderr if json else Console(highlight=False)
+    console.print(table)
+    if facts:
+        console.print(", ".join(f"{name} {value}" for name, value in facts.items()))

@@ -1,0 +1,107 @@
+"""`thymos`: puts the commands together and turns errors into one line and an exit code.
+
+Exit codes: 0 done, 1 something failed (the line on stderr says what and what next), 2 wrong use.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import entry_points
+from typing import Annotated
+
+import click
+import typer
+
+import thymos
+from thymos.cli import explain, live
+from thymos.cli.output import stderr
+from thymos.errors import ThymosError
+
+app = typer.Typer(
+    name="thymos",
+    help="See, hear and smell a person; explain what they may feel; answer with tact.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with: thymos demo · thymos explain talk.mp4 · thymos doctor",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"thymos {thymos.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the full traceback of an error.")
+    ] = False,
+    version: Annotated[
+        bool | None,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = None,
+) -> None:
+    """See, hear and smell a person; explain what they may feel; answer with tact."""
+    if debug:
+        os.environ["THYMOS_DEBUG"] = "1"
+
+
+app.command()(explain.explain)
+app.command()(live.run)
+app.command()(live.record)
+app.command()(live.replay)
+
+
+def _mount() -> None:
+    """Add the commands whose modules are light to import, and those of other packages."""
+    from thymos.cli import bench, demo, devices, doctor, models
+
+    app.command()(demo.demo)
+    app.command()(devices.devices)
+    app.command()(doctor.doctor)
+    app.add_typer(models.app, name="models")
+    app.add_typer(bench.app, name="bench")
+    for point in sorted(entry_points(group="thymos.commands"), key=lambda p: p.name):
+        try:
+            app.add_typer(point.load(), name=point.name)
+        except ImportError as err:  # an optional package that is half installed
+            stderr.print(f"command '{point.name}' is not available: {err}", markup=False)
+
+
+def run() -> None:
+    """Entry point of the `thymos` program."""
+    _mount()
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Exit as err:
+        code = err.exit_code
+    except click.ClickException as err:  # wrong use
+        err.show()
+        code = 2
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        stderr.print("stopped; what was printed or written so far is complete")
+        code = 1
+    except BrokenPipeError:  # `thymos explain … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
+    except ThymosError as err:
+        code = _tell(str(err), err.hint)
+    except OSError as err:
+        code = _tell(f"{err.filename or 'system'}: {err.strerror or err}", "")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell(message: str, hint: str) -> int:
+    if os.environ.get("THYMOS_DEBUG") == "1":
+        stderr.print_exception()
+    stderr.print("error:", message, style="red", markup=False, soft_wrap=True)
+    if hint:
+        stderr.print("next:", hint, markup=False, soft_wrap=True)
+    return 1
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,64 @@
+"""What goes to which stream: results to stdout, everything for people beside them to stderr."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console
+
+from thymos.contract import WindowReport
+
+stderr = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def json_lines() -> Iterator[TextIO]:
+    """Give a stream for JSON Lines on stdout and send all other writing to stdout to stderr.
+
+    Libraries with native code write to file descriptor 1 directly; here nothing but JSON may.
+    """
+    sys.stdout.flush()
+    keep = os.dup(1)
+    os.dup2(2, 1)
+    out = os.fdopen(os.dup(keep), "w", encoding="utf-8")
+    try:
+        yield out
+        out.flush()
+    finally:
+        try:
+            out.close()
+        finally:
+            sys.stdout.flush()
+            os.dup2(keep, 1)
+            os.close(keep)
+
+
+def write_line(out: TextIO, report: WindowReport) -> None:
+    """Write one report as one line, at once."""
+    out.write(report.model_dump_json() + "\n")
+    out.flush()
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """Give an event that the first Ctrl-C or SIGTERM sets; a second one interrupts at once."""
+    stop = threading.Event()
+
+    def handle(number: int, _frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        stderr.print("stopping … (once more to stop at once)", style="dim")
+
+    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

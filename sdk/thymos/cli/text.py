@@ -1,0 +1,75 @@
+"""A window report in a few lines for people."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from thymos.contract import Explanation, Response, WindowReport
+from thymos.samples import NS_PER_S
+
+_STATE_STYLE = {"present": "green", "stale": "yellow", "missing": "dim", "invalid": "red"}
+
+
+def render(report: WindowReport, origin_ns: int = 0) -> RenderableType:
+    """Render one window: time, streams, emotion, steps, answer.
+
+    Args:
+        report: The window.
+        origin_ns: Capture time that is shown as 0 s.
+    """
+    return Group(
+        _head(report, origin_ns),
+        *_steps(report.explanation, origin_ns),
+        *_answer(report.response),
+        *(Text(f"  note: {note}", style="dim") for note in report.notes),
+    )
+
+
+def seconds(t_ns: int, origin_ns: int) -> str:
+    """A capture time as people read it."""
+    return f"{(t_ns - origin_ns) / NS_PER_S:.1f}"
+
+
+def _head(report: WindowReport, origin_ns: int) -> Text:
+    window = report.window
+    line = Text(f"{seconds(window.t0_ns, origin_ns):>7} - {seconds(window.t1_ns, origin_ns)} s  ")
+    line.append(feeling(report.explanation), style="bold")
+    for name, state in window.streams.items():
+        line.append(f"  {name}:")
+        line.append(state.state, style=_STATE_STYLE[state.state])
+    return line
+
+
+def feeling(explanation: Explanation) -> str:
+    """The first emotion with its confidence, or why there is none."""
+    if explanation.abstained or not explanation.emotions:
+        return f"no estimate ({explanation.abstain_reason or 'not sure enough'})"
+    first = explanation.emotions[0]
+    return f"{first.label} {first.confidence:.0%}"
+
+
+def _steps(explanation: Explanation, origin_ns: int) -> list[Text]:
+    lines = [
+        Text(
+            f"    {step.n}. [{step.modality} {seconds(step.t0_ns, origin_ns)}"
+            f"-{seconds(step.t1_ns, origin_ns)} s] {step.text}"
+        )
+        for step in explanation.steps
+    ]
+    if explanation.conflict.degree >= 0.5 and explanation.conflict.text:
+        lines.append(Text(f"    conflict: {explanation.conflict.text}", style="yellow"))
+    backend = f"    ({explanation.backend}: {explanation.model}"
+    backend += f"; {explanation.fallback})" if explanation.fallback else ")"
+    return [*lines, Text(backend, style="dim")]
+
+
+def _answer(response: Response) -> list[Text]:
+    if not response.text:
+        return []
+    line = Text("    robot: ", style="cyan")
+    line.append(response.text, style="bold cyan")
+    line.append(f"  [{response.intent}, {response.gesture}]", style="dim")
+    if response.guard.action != "none":
+        line.append(f"  guard: {response.guard.action}, {response.guard.reason}", style="red")
+    return [line]
