@@ -1,0 +1,32 @@
+# make help    tells what each target does.
+SHELL := /bin/bash
+VENV := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench hil clean
+
+help: ## show this help
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: ## create .venv, install exact versions, build the messages, fetch the models
+	@scripts/setup.sh
+
+demo: setup ## the main job: a scene through the whole street, with report (thymos-demo/report.html)
+	@$(VENV)/thymos demo
+
+test: setup ## the whole test suite
+	@$(VENV)/python -m pytest -n 2 --dist loadgroup
+
+lint: setup ## ruff and mypy
+	@$(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/mypy
+
+bench: setup ## every figure of the README's performance table
+	@$(VENV)/python -m benchmarks
+
+hil: setup ## driver tests on virtual hardware: serial ports over pty, RealSense software device
+	@$(VENV)/python -m pytest -v tests/drivers
+
+clean: ## remove what the other targets made (models stay in the user cache)
+	rm -rf .venv build dist thymos-demo benchmarks/out .pytest_cache .mypy_cache .ruff_cache
+	rm -rf interfaces/*/build nodes/build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
