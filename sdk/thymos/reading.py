@@ -9,7 +9,7 @@ from types import TracebackType
 
 from thymos.clock import RobotClock
 from thymos.errors import DeviceError, ThymosError
-from thymos.samples import Counters, EndOfStream, Sample, Source, StreamSpec
+from thymos.samples import Counters, EndOfStream, HealthReport, Sample, Source, StreamSpec
 from thymos.supervise import Supervisor, pace_together
 
 READ_S = 0.1
@@ -57,6 +57,11 @@ class Readers:
     def counters(self) -> dict[str, Counters]:
         """Of every source, by stream."""
         return {s.spec.name: s.counters for s in self._sources}
+
+    @property
+    def health(self) -> dict[str, HealthReport]:
+        """Of every source, by stream."""
+        return {s.spec.name: s.health for s in self._sources}
 
     def start(
         self,
