@@ -81,24 +81,31 @@ def cut(image: U8, roi: Roi, out: int) -> F32:
     Returns:
         float32 [out, out, 3], 0 … 255.
     """
-    # Thin out first where the square is much larger than what is asked for: no aliasing.
-    step = max(1, int(roi.side / out))
-    if step > 1:
-        rows, cols = (n // step * step for n in image.shape[:2])
-        low, high = (step - 1) // 2, step // 2
-        small = image[low:rows:step, low:cols:step].astype(np.float32)
-        small += image[high:rows:step, high:cols:step]
-        small += image[low:rows:step, high:cols:step]
-        small += image[high:rows:step, low:cols:step]
-        small *= 0.25
-        source: NDArray[np.generic] = small
-    else:
-        source = image
+    # Only the part that is needed (a 4K frame is large), thinned out where the square is much
+    # larger than what is asked for, so that nothing aliases.
+    reach = roi.side * 0.708 + 2
+    x0, y0 = max(0, int(roi.x - reach)), max(0, int(roi.y - reach))
+    part = image[y0 : max(y0 + 1, int(roi.y + reach)), x0 : max(x0 + 1, int(roi.x + reach))]
+    if part.size == 0:
+        return np.zeros((out, out, 3), dtype=np.float32)
+    step = min(max(1, int(roi.side / out)), *part.shape[:2])
+    source: NDArray[np.generic] = part if step == 1 else _thin(part, step)
     grid = (np.arange(out, dtype=np.float32) + 0.5) / out - 0.5
     cos, sin = math.cos(roi.angle) * roi.side / step, math.sin(roi.angle) * roi.side / step
-    x = roi.x / step + cos * grid[None, :] - sin * grid[:, None] - 0.5
-    y = roi.y / step + sin * grid[None, :] + cos * grid[:, None] - 0.5
+    x = (roi.x - x0) / step + cos * grid[None, :] - sin * grid[:, None] - 0.5
+    y = (roi.y - y0) / step + sin * grid[None, :] + cos * grid[:, None] - 0.5
     return _bilinear(source, x, y)
+
+
+def _thin(image: U8, step: int) -> F32:
+    """Every `step`-th pixel, each the mean of four from its cell."""
+    rows, cols = (n // step * step for n in image.shape[:2])
+    low, high = (step - 1) // 2, step // 2
+    small = image[low:rows:step, low:cols:step].astype(np.float32)
+    small += image[high:rows:step, high:cols:step]
+    small += image[low:rows:step, high:cols:step]
+    small += image[high:rows:step, low:cols:step]
+    return small * np.float32(0.25)
 
 
 def _bilinear(source: NDArray[np.generic], x: F32, y: F32) -> F32:
@@ -160,7 +167,7 @@ class Detector:
         values = boxes[0, kept].reshape(-1, 8, 2) / self._size
         values[:, 0] += self._anchors[kept]
         values[:, 2:] += self._anchors[kept][:, None]
-        found = []
+        found: list[tuple[float, Roi]] = []
         for k in np.argsort(-scores[kept], kind="stable"):
             roi = _roi_of(values[k], view)
             if all(roi.overlap(other) < 0.3 for _, other in found):

@@ -1,0 +1,102 @@
+"""Seeing faces: who is in view, what their face does, what it may express."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import ClassVar
+
+from thymos.align.window import Window
+from thymos.config import PerceiveConfig
+from thymos.contract import Cue, Modality
+from thymos.models import ModelStore
+from thymos.perceive import expression
+from thymos.perceive.action_units import measure
+from thymos.perceive.face_cues import Look, face_cues, leave_cues
+from thymos.perceive.facemesh import Mesh
+from thymos.perceive.tracks import FaceTracker
+from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec
+
+HISTORY_NS = 130 * NS_PER_S  # the longest window is 60 s, and it may be asked for late
+
+
+class FacePerceiver:
+    """Looks at frames on a grid of capture time, `face_hz` a second.
+
+    Args:
+        config: Rate.
+        store: Where the weights are.
+
+    Attributes:
+        notes: What was lacking in the window last asked for, in words.
+    """
+
+    modality: ClassVar[Modality] = "face"
+    kind: ClassVar[Kind] = Kind.VIDEO
+    slow: ClassVar[bool] = False
+
+    def __init__(self, config: PerceiveConfig, store: ModelStore) -> None:
+        self._hz = config.face_hz
+        self._store = store
+        self._tracker: FaceTracker | None = None
+        self._model: expression.ExpressionModel | None = None
+        self.notes: tuple[str, ...] = ()
+        self._cell: int | None = None
+        size = int(self._hz * HISTORY_NS / NS_PER_S) + 1
+        self._times: deque[int] = deque(maxlen=size)
+        self._looks: deque[Look] = deque(maxlen=size * 2)
+
+    def start(self, spec: StreamSpec) -> None:
+        """Load the networks; see `Perceiver.start`."""
+        self._tracker = FaceTracker(self._store.path("face_mesh"))
+        self._model = expression.load(self._store)
+
+    def observe(self, sample: Sample) -> None:
+        """Look at the frame if it is the first of its grid cell."""
+        if self._tracker is None or Flag.INVALID in sample.flags:
+            return
+        cell = int(sample.t_ns * self._hz // NS_PER_S)
+        if self._cell is not None and cell <= self._cell:
+            return
+        self._cell = cell
+        self._times.append(sample.t_ns)
+        for track, mesh in self._tracker.look(sample.payload, sample.t_ns):
+            self._looks.append(self._look(sample, track, mesh))
+
+    def _look(self, sample: Sample, track: str, mesh: Mesh) -> Look:
+        assert self._model is not None  # noqa: S101
+        measures = measure(mesh)
+        face = expression.face_crop(sample.payload, mesh)
+        quality = mesh.presence * _size(mesh.eye_distance) * _frontal(measures.yaw_deg)
+        return Look(sample.t_ns, track, measures, quality, self._model.probabilities(face))
+
+    def cues(self, window: Window) -> list[Cue]:
+        """Sum up the looks of a window, person by person."""
+        if self._model is None:
+            return []
+        times = [t for t in self._times if window.t0_ns <= t < window.t1_ns]
+        past = [look for look in self._looks if look.t_ns < window.t1_ns]
+        inside = [look for look in past if look.t_ns >= window.t0_ns]
+        self.notes = ()
+        if times and not inside:
+            self.notes = (f"no face was seen in {len(times)} frames looked at",)
+        found: list[Cue] = []
+        for track in sorted({look.track for look in past}, key=lambda name: int(name[1:])):
+            own = [look for look in past if look.track == track]
+            if own[-1].t_ns >= window.t0_ns:
+                found += face_cues(own, times, list(self._times), window, self._model.reliability)
+            found += leave_cues(own, list(self._times), window)
+        return found
+
+    def close(self) -> None:
+        """Let the networks go."""
+        self._tracker = self._model = None
+
+
+def _size(eye_distance: float) -> float:
+    """1 from 24 pixels between the eyes on, 0.2 at 8: below that a mesh is a guess."""
+    return min(1.0, max(0.2, 0.2 + 0.8 * (eye_distance - 8.0) / 16.0))
+
+
+def _frontal(yaw_deg: float) -> float:
+    """1 up to 15 degrees, falling to 0.1 at 55, where half of the face is hidden."""
+    return min(1.0, max(0.1, 1.0 - 0.9 * (abs(yaw_deg) - 15.0) / 40.0))
