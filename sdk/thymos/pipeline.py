@@ -221,6 +221,11 @@ class Pipeline:
         with self._lock:
             self._windower.close_stream(name, reason)
 
+    def advance(self, t_ns: int) -> None:
+        """Promise that no stream will bring a sample from before `t_ns` (step mode)."""
+        with self._lock:
+            self._windower.advance(t_ns)
+
     def ready(self, now_ns: int | None = None) -> list[Window]:
         """Windows that are complete; pass the robot time in live runs, see `Windower.ready`."""
         with self._lock:
@@ -308,7 +313,13 @@ class Pipeline:
             response=response,
             latency_ms={stage: round(ms, 1) for stage, ms in latency.items()},
             sources=tuple(source_info(spec) for spec in self.streams.values()),
-            notes=(*self._notes, *first.notes, *faults, *speech_notes),
+            notes=(
+                *self._notes,
+                *first.window.notes,
+                *first.notes,
+                *faults,
+                *speech_notes,
+            ),
         )
         self.tell.on_report(report)
         return report

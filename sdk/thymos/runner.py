@@ -42,6 +42,7 @@ def run_offline(sources: Sequence[Source], pipeline: Pipeline) -> Iterator[Windo
         pipeline.prepare()
         for sample in merge(sources):
             pipeline.push(sample)
+            pipeline.advance(sample.t_ns)
             for window in pipeline.ready():
                 yield pipeline.finish(pipeline.estimate(window))
             pipeline.observe(sample)
