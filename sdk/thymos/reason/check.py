@@ -1,0 +1,98 @@
+"""Post-check of a model's reason: does it speak of anything the cues do not hold?"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import yaml
+
+from thymos.contract import Cue
+from thymos.reason.wording import adjective, phrase
+
+_WORD = re.compile(r"[a-z]+")
+
+MAX_WORDS = 45
+MAX_STRANGE = 0.25
+"""Share of content words that need not come from the cues (inflections, synonyms)."""
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Word lists of `lexicon.yaml`.
+
+    Attributes:
+        speaks_of: By modality, words that speak of it.
+        emotions: By level-1 class, words that name it.
+        plain: Words that add no fact.
+    """
+
+    speaks_of: dict[str, frozenset[str]]
+    emotions: dict[str, frozenset[str]]
+    plain: frozenset[str]
+
+
+@functools.cache
+def lexicon() -> Lexicon:
+    """Read the word lists of the package, once."""
+    text = (files("thymos.reason") / "lexicon.yaml").read_text(encoding="utf-8")
+    data = yaml.safe_load(text)
+    return Lexicon(
+        {name: frozenset(words.split()) for name, words in data["speaks_of"].items()},
+        {name: frozenset(words.split()) for name, words in data["emotions"].items()},
+        frozenset(data["plain"].split()),
+    )
+
+
+def objection(why: str, label: str, cues: Sequence[Cue]) -> str:
+    """Say what is wrong with a reason, or nothing.
+
+    Args:
+        why: The sentence.
+        label: The label it argues for.
+        cues: All it may speak of.
+    """
+    words = _WORD.findall(why.lower())
+    if not words or len(words) > MAX_WORDS:
+        return "empty or too long"
+    if _runs(words):
+        return "repeats itself"
+    known: set[str] = set()
+    for cue in cues:
+        known.update(_WORD.findall(phrase(cue).lower()))
+    there = {c.modality for c in cues}
+    own = {label, adjective(label)}
+    for modality, terms in lexicon().speaks_of.items():
+        foreign = sorted((terms & set(words)) - known)
+        if foreign and modality not in there:
+            return f"speaks of {foreign[0]!r}, but there is no cue of that kind"
+    allowed = own | known
+    for terms in lexicon().emotions.values():
+        if own & terms:
+            allowed |= terms
+    for terms in lexicon().emotions.values():
+        foreign = sorted((terms & set(words)) - allowed)
+        if foreign:
+            return f"names {foreign[0]!r}, which is not the label"
+    content = [w for w in words if w not in lexicon().plain]
+    strange = [w for w in content if not _known(w, allowed)]
+    if content and len(strange) / len(content) > MAX_STRANGE:
+        return f"speaks of {strange[0]!r}, which no cue holds"
+    return ""
+
+
+def _known(word: str, allowed: set[str]) -> bool:
+    """Whether a word, or another form of it, is among those allowed."""
+    if word in allowed or any(word in terms for terms in lexicon().speaks_of.values()):
+        return True
+    stem = word[: max(4, len(word) - 3)]
+    return len(word) > 4 and any(a.startswith(stem) for a in allowed)
+
+
+def _runs(words: Sequence[str]) -> bool:
+    """Whether three words in a row come twice."""
+    triples = [tuple(words[i : i + 3]) for i in range(len(words) - 2)]
+    return len(set(triples)) < len(triples)

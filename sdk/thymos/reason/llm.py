@@ -1,0 +1,253 @@
+"""One language model in this process, shared by the reasoner and the responder.
+
+llama.cpp runs inside the process (xllamacpp). Generation releases the GIL, so sensors keep
+streaming while the model writes; the callback of the stream is where cancellation and the deadline
+are looked at, between tokens while it writes and between batches while it reads the prompt.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypedDict
+
+from thymos.errors import MissingExtraError, ModelError
+
+TextSink = Callable[[str], None]
+Finish = Literal["stop", "length", "cancelled", "deadline", "error"]
+
+
+class Message(TypedDict):
+    """One turn of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model wrote.
+
+    Attributes:
+        text: All of it, also if it was cut.
+        finish: Why it ended.
+        detail: The message of an error, else empty.
+        seconds: Wall time, waiting for the other user of the model included.
+    """
+
+    text: str
+    finish: Finish
+    detail: str = ""
+    seconds: float = 0.0
+
+
+class Completer(Protocol):
+    """A chat model. `LocalLlm` is one; tests bring their own."""
+
+    @property
+    def name(self) -> str:
+        """Name of the weights."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the weights: how far the model's own words are trusted depends on it."""
+
+    def complete(
+        self,
+        messages: list[Message],
+        *,
+        grammar: str = "",
+        max_tokens: int = 96,
+        on_text: TextSink | None = None,
+        cancel: threading.Event | None = None,
+        deadline_s: float = 8.0,
+        slot: int = 0,
+    ) -> Completion:
+        """Continue a chat; never raises for what the model does."""
+
+    def close(self) -> None:
+        """Let the weights go."""
+
+
+@dataclass(slots=True)
+class _Stream:
+    """State of one generation, fed by the callback of the runner."""
+
+    cancel: threading.Event | None
+    on_text: TextSink | None
+    until: float
+    parts: list[str] = field(default_factory=list)
+    finish: Finish = "stop"
+    detail: str = ""
+
+    def __call__(self, chunk: object) -> bool:
+        """Take one chunk; True stops the generation. Never raises: the caller is C++."""
+        try:
+            return self._take(chunk)
+        except Exception as err:  # noqa: BLE001  (a foreign chunk must not pass through C++)
+            self.finish, self.detail = "error", str(err)
+            return True
+
+    def _take(self, chunk: Any) -> bool:
+        if "error" in chunk:
+            self.finish, self.detail = "error", str(chunk["error"].get("message", "unknown"))
+            return True
+        if self.stopped():
+            return True
+        for choice in chunk.get("choices", ()):
+            text = choice.get("delta", {}).get("content")
+            if text:
+                self.parts.append(text)
+                if self.on_text is not None:
+                    self.on_text(text)
+            if choice.get("finish_reason") == "length":
+                self.finish = "length"
+        return False
+
+    def stopped(self) -> bool:
+        """Whether somebody cancelled or time is over; notes which."""
+        if self.cancel is not None and self.cancel.is_set():
+            self.finish = "cancelled"
+            return True
+        if time.monotonic() > self.until:
+            self.finish = "deadline"
+            return True
+        return False
+
+
+class LocalLlm:
+    """A GGUF model in this process.
+
+    The chat template is the one in the file. Two slots keep the fixed beginnings of two prompts
+    (reasoner 0, responder 1) in the cache, so that each window only pays for its own evidence.
+
+    Args:
+        path: The .gguf file.
+        threads: CPU threads.
+        seed: Of the sampler (at temperature 0 it changes nothing).
+        context: Tokens for each slot.
+
+    Raises:
+        MissingExtraError: xllamacpp is not installed.
+        ModelError: No such file, or llama.cpp cannot load it.
+    """
+
+    SLOTS = 2
+
+    def __init__(self, path: Path, *, threads: int = 2, seed: int = 7, context: int = 1536) -> None:
+        try:
+            import xllamacpp
+        except ImportError as err:
+            raise MissingExtraError("xllamacpp", "llm") from err
+        if not path.is_file():
+            raise ModelError(
+                f"there is no language model at '{path}'", hint="run `thymos models pull llm`"
+            )
+        self._path = path
+        self._seed = seed
+        self._lock = threading.Lock()
+        try:
+            self._server: Any = xllamacpp.Server(_params(xllamacpp, path, threads, context))
+        except (RuntimeError, ValueError, OSError) as err:
+            raise ModelError(
+                f"llama.cpp cannot load '{path.name}': not a GGUF file it knows, or no memory left",
+                hint="check the file with `thymos models verify`",
+            ) from err
+
+    @property
+    def name(self) -> str:
+        """File name without its ending."""
+        return self._path.stem
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the file."""
+        return self._path.stat().st_size
+
+    def complete(
+        self,
+        messages: list[Message],
+        *,
+        grammar: str = "",
+        max_tokens: int = 96,
+        on_text: TextSink | None = None,
+        cancel: threading.Event | None = None,
+        deadline_s: float = 8.0,
+        slot: int = 0,
+    ) -> Completion:
+        """Continue a chat at temperature 0.
+
+        Args:
+            messages: The chat so far; what stays the same between calls comes first (cached).
+            grammar: GBNF the answer obeys; empty for free text.
+            max_tokens: Upper bound of the answer; 0 only reads the prompt into the cache.
+            on_text: Receives the answer piece by piece.
+            cancel: When set, stops within one token or one prompt batch (256 tokens).
+            deadline_s: Seconds after which it stops likewise, waiting included.
+            slot: 0 or 1, which cached beginning to use.
+        """
+        started = time.monotonic()
+        stream = _Stream(cancel, on_text, started + deadline_s)
+        request = {
+            "messages": messages,
+            "max_tokens": max_tokens,
+            "temperature": 0.0,
+            "seed": self._seed,
+            "cache_prompt": True,
+            "id_slot": slot % self.SLOTS,
+            "stream": True,
+            "return_progress": True,
+        }
+        if grammar:
+            request["grammar"] = grammar
+        # The other user of the model may be writing: wait, but not past the deadline.
+        while not self._lock.acquire(timeout=0.02):
+            if stream.stopped():
+                return Completion("", stream.finish, seconds=time.monotonic() - started)
+        try:
+            if self._server is None:
+                return Completion("", "error", "the model is closed")
+            if not stream.stopped():
+                self._server.handle_chat_completions(request, stream)
+        except (RuntimeError, ValueError, TypeError, UnicodeError) as err:
+            stream.finish, stream.detail = "error", str(err)
+        finally:
+            self._lock.release()
+        seconds = time.monotonic() - started
+        return Completion("".join(stream.parts), stream.finish, stream.detail, seconds)
+
+    def close(self) -> None:
+        """Let the weights go; waits for a running generation."""
+        with self._lock:
+            self._server = None
+
+
+def _params(library: Any, path: Path, threads: int, context: int) -> Any:
+    """Settings of the runner: small memory, quiet, nobody else may use it."""
+    params = library.CommonParams()
+    params.model.path = str(path)
+    params.n_parallel = LocalLlm.SLOTS
+    params.n_ctx = context * LocalLlm.SLOTS
+    params.kv_unified = False
+    params.n_batch = params.n_ubatch = 256
+    params.cpuparams.n_threads = threads
+    params.cpuparams_batch.n_threads = threads
+    # Waiting threads sleep: they share the cores with perception.
+    params.cpuparams.poll = 0
+    params.cpuparams_batch.poll = 0
+    params.fit_params = False
+    params.warmup = False
+    params.cache_ram_mib = 0
+    params.verbosity = -1
+    # The runner opens a port on 127.0.0.1 that we do not use and cannot switch off: a random key
+    # shuts it, and the page and slot listing are off.
+    params.hostnames = ["127.0.0.1"]
+    params.api_keys = [secrets.token_hex(32)]
+    params.ui = False
+    params.endpoint_slots = False
+    params.n_threads_http = 1
+    return params

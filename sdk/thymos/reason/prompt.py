@@ -1,0 +1,105 @@
+"""Prompts as readable, versioned files (`reason/prompts/NAME-VERSION.txt`)."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+
+from thymos.contract import Cue, Modality
+from thymos.errors import ModelError
+from thymos.reason.llm import Message
+from thymos.reason.wording import phrase, sanitise
+
+_HEADING = re.compile(r"^\[([a-z ]+)\]$")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt file.
+
+    Attributes:
+        name: `explain-1`.
+        fixed: System text and reviewed examples: the same in every call, hence cached.
+        sentences: Line of each modality.
+        user: Template of the last turn.
+    """
+
+    name: str
+    fixed: tuple[Message, ...]
+    sentences: dict[str, str]
+    user: str
+
+    def chat(self, **values: str) -> list[Message]:
+        """The whole chat, ending with this turn. Values are put in literally, once."""
+        text = re.sub(r"\{(\w+)\}", lambda m: values.get(m[1], m[0]), self.user)
+        return [*self.fixed, {"role": "user", "content": text}]
+
+
+@functools.cache
+def load_prompt(name: str) -> Prompt:
+    """Read a prompt file of the package.
+
+    Raises:
+        ModelError: There is no such file, or it lacks its parts.
+    """
+    place = files("thymos.reason") / "prompts" / f"{name}.txt"
+    if not place.is_file():
+        raise ModelError(f"there is no prompt '{name}'", hint="reinstall thymos")
+    fixed: list[Message] = []
+    sentences: dict[str, str] = {}
+    user = ""
+    for heading, body in _sections(place.read_text(encoding="utf-8")):
+        if heading == "system":
+            fixed.append({"role": "system", "content": body})
+        elif heading == "example user":
+            fixed.append({"role": "user", "content": body})
+        elif heading == "example assistant":
+            fixed.append({"role": "assistant", "content": body})
+        elif heading.startswith("sentence "):
+            sentences[heading.removeprefix("sentence ")] = body
+        elif heading == "user":
+            user = body
+    if not fixed or not user:
+        raise ModelError(f"the prompt '{name}' lacks [system] or [user]", hint="reinstall thymos")
+    return Prompt(name, tuple(fixed), sentences, user)
+
+
+def modality_sentences(prompt: Prompt, cues: tuple[Cue, ...], ids: dict[str, str]) -> str:
+    """The lines of the modalities that are there (subset prompts after AffectGPT, §1.2).
+
+    Args:
+        prompt: Brings the line of each modality.
+        cues: What to tell.
+        ids: Short name of each cue id, as the model sees it.
+    """
+    lines: list[str] = []
+    order: list[Modality] = ["face", "voice", "words", "smell"]
+    for modality in order:
+        own = [c for c in cues if c.modality == modality]
+        if own and modality in prompt.sentences:
+            told = "; ".join(f"{ids[c.id]} {_told(c)}" for c in own)
+            lines.append(prompt.sentences[modality].replace("{cues}", told))
+    return "\n".join(lines)
+
+
+def _told(cue: Cue) -> str:
+    """A cue in the prompt; text of people or devices only between delimiters it cannot close."""
+    if not cue.untrusted:
+        return phrase(cue)
+    said = sanitise(cue.value if isinstance(cue.value, str) else "")
+    return f"<<<{said}>>>"
+
+
+def _sections(text: str) -> list[tuple[str, str]]:
+    found: list[tuple[str, list[str]]] = []
+    for line in text.splitlines():
+        if line.startswith("#"):
+            continue
+        heading = _HEADING.match(line)
+        if heading:
+            found.append((heading[1], []))
+        elif found:
+            found[-1][1].append(line)
+    return [(heading, "\n".join(body).strip()) for heading, body in found]

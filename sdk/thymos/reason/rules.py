@@ -1,0 +1,291 @@
+"""Explaining without a model: numbered steps, affective tree, conflict and rationale in words.
+
+The steps follow MME-Emotion (arXiv 2508.09210, §3): each names one modality and its evidence, the
+last one is the label. The tree follows VidEmo (arXiv 2511.02712): attributes support expressions,
+expressions support the emotion. Everything said is derived from the cues; nothing is added.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from thymos.contract import (
+    EMOTIONS,
+    Conflict,
+    Cue,
+    EmotionGuess,
+    Explanation,
+    Modality,
+    Step,
+    TreeNode,
+)
+from thymos.reason.base import Affect, Evidence, TextSink
+from thymos.reason.fusion import top
+from thymos.reason.wording import (
+    MODALITY_NOUN,
+    adjective,
+    clause,
+    listing,
+    phrase,
+    sentence,
+    span,
+)
+
+MIN_PROBABILITY = 0.30
+"""Below this the likeliest class is hardly more than a guess (7 classes, chance 0.14)."""
+MIN_MARGIN = 0.05
+"""The likeliest class must lead by this much."""
+CONFLICT_TOLD = 0.35
+"""Jensen-Shannon distance from which a conflict is put into words."""
+MAX_STEPS = 6
+"""Evidence steps, the label not counted."""
+FINER_PROBABILITY = 0.55
+FINER_SHARE = 0.8
+"""A finer label is a little less sure than its class."""
+
+
+class RulesReasoner:
+    """The backend that needs no model and never fails. Also the fallback of all others."""
+
+    def __init__(self, note: str = "") -> None:
+        self._note = note
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend."""
+        return "rules"
+
+    @property
+    def model(self) -> str:
+        """Name of the rule set."""
+        return "thymos-rules-1"
+
+    def explain(
+        self,
+        evidence: Evidence,
+        *,
+        cancel: threading.Event | None = None,
+        on_text: TextSink | None = None,
+    ) -> Explanation:
+        """Explain one window by rules (`cancel` is not needed: it takes about a millisecond)."""
+        affect = evidence.affect
+        reason = abstain_reason(affect)
+        emotions = guesses(evidence)
+        cues = choose_cues(evidence)
+        rationale = rationale_text(evidence, cues, emotions, reason)
+        if on_text is not None:
+            on_text(rationale)
+        return Explanation(
+            emotions=emotions,
+            valence=affect.valence,
+            arousal=affect.arousal,
+            steps=steps(evidence, cues, emotions, reason),
+            tree=tree(evidence, emotions),
+            conflict=conflict(affect),
+            modality_weights=dict(affect.weights),
+            unimodal={m: dict(r) for m, r in affect.unimodal.items()},
+            rationale=rationale,
+            abstained=bool(reason),
+            abstain_reason=reason,
+            backend=self.backend,
+            model=self.model,
+            parse_ok=True,
+            fallback=self._note,
+        )
+
+    def close(self) -> None:
+        """Nothing to let go."""
+
+
+def abstain_reason(affect: Affect) -> str:
+    """Why no label should be relied on; empty if one may be."""
+    if not affect.fused:
+        return "nothing that was perceived tells of an emotion"
+    ranked = sorted(affect.fused.values(), reverse=True)
+    best = top(affect.fused)
+    if ranked[0] < MIN_PROBABILITY:
+        return f"the evidence is thin (at most {ranked[0]:.0%} for {best})"
+    if ranked[0] - ranked[1] < MIN_MARGIN:
+        second = top({e: p for e, p in affect.fused.items() if e != best})
+        if affect.dissenting:
+            return f"the senses contradict each other ({best} or {second})"
+        return f"{best} and {second} are equally likely"
+    return ""
+
+
+def guesses(evidence: Evidence) -> tuple[EmotionGuess, ...]:
+    """Emotions, most likely first: the fused classes and, if supported, one finer label."""
+    fused = evidence.affect.fused
+    found = [
+        EmotionGuess(label=e, confidence=min(1.0, fused[e]), level1=e)
+        for e in EMOTIONS
+        if fused.get(e, 0.0) >= 0.05
+    ]
+    finer = finer_label(evidence)
+    if finer:
+        level1 = top(fused)
+        found.append(
+            EmotionGuess(label=finer, confidence=fused[level1] * FINER_SHARE, level1=level1)
+        )
+    return tuple(sorted(found, key=lambda g: -g.confidence))
+
+
+def finer_label(evidence: Evidence) -> str:
+    """A shade of the likeliest class, only where a cue measures what makes the difference.
+
+    The shades differ in arousal (circumplex, Russell 1980), hence a *measured* arousal is asked
+    for; `amused` needs laughter.
+    """
+    affect = evidence.affect
+    if not affect.fused or abstain_reason(affect) or affect.dissenting:
+        return ""
+    level1 = top(affect.fused)
+    if affect.fused[level1] < FINER_PROBABILITY:
+        return ""
+    trusted = [c for c in evidence.cues if not c.untrusted and c.confidence >= 0.5]
+    if level1 == "joy" and any("laugh" in f"{c.name} {c.value} {c.text}".lower() for c in trusted):
+        return "amused"
+    if not any(c.arousal is not None for c in trusted) or affect.arousal is None:
+        return ""
+    low, high, below, above = {
+        "joy": (0.1, 0.45, "content", "excited"),
+        "fear": (0.4, 0.6, "worried", "frightened"),
+        "anger": (0.3, 0.7, "annoyed", "furious"),
+    }.get(level1, (-2.0, 2.0, "", ""))
+    if affect.arousal <= low:
+        return below
+    return above if affect.arousal >= high else ""
+
+
+def choose_cues(evidence: Evidence) -> tuple[Cue, ...]:
+    """The cues that matter most, in order of time.
+
+    Round-robin over the modalities, so that none fills the list by number: the most telling cue of
+    each, then the second of each, up to `MAX_STEPS`.
+    """
+    best = top(evidence.affect.fused) if evidence.affect.fused else None
+
+    def worth(cue: Cue) -> tuple[float, float, int, str]:
+        support = (cue.emotion or {}).get(best, 0.0) if best else 0.0
+        return (-cue.confidence * (0.5 + support), -cue.confidence, cue.t0_ns, cue.id)
+
+    queues = [
+        sorted((c for c in evidence.cues if c.modality == m), key=worth)
+        for m in ("face", "voice", "words", "smell")
+    ]
+    chosen: list[Cue] = []
+    for rank in range(MAX_STEPS):
+        chosen += [queue[rank] for queue in queues if rank < len(queue)]
+    return tuple(sorted(chosen[:MAX_STEPS], key=lambda c: (c.t0_ns, c.t1_ns, c.id)))
+
+
+def steps(
+    evidence: Evidence, cues: Sequence[Cue], emotions: Sequence[EmotionGuess], reason: str
+) -> tuple[Step, ...]:
+    """Numbered evidence; the last step is the label (or that there is none)."""
+    t0_ns = evidence.window.t0_ns
+    made = [
+        Step(
+            n=n,
+            text=sentence(f"{clause(cue)} ({span(cue, t0_ns)})"),
+            modality=cue.modality,
+            t0_ns=cue.t0_ns,
+            t1_ns=cue.t1_ns,
+            cue_ids=(cue.id,),
+        )
+        for n, cue in enumerate(cues, start=1)
+    ]
+    made.append(
+        Step(
+            n=len(made) + 1,
+            text=verdict(emotions, reason),
+            modality="fusion",
+            t0_ns=min((c.t0_ns for c in cues), default=evidence.window.t0_ns),
+            t1_ns=max((c.t1_ns for c in cues), default=evidence.window.t1_ns),
+            cue_ids=tuple(c.id for c in cues),
+        )
+    )
+    return tuple(made)
+
+
+def verdict(emotions: Sequence[EmotionGuess], reason: str) -> str:
+    """The last step in words."""
+    if reason:
+        return sentence(f"together: no clear reading, {reason}")
+    best = emotions[0]
+    finer = next((g.label for g in emotions if g.label != g.level1), "")
+    shade = f", more exactly {finer}" if finer else ""
+    return f"Together: {best.label} ({best.confidence:.0%}){shade}."
+
+
+def rationale_text(
+    evidence: Evidence, cues: Sequence[Cue], emotions: Sequence[EmotionGuess], reason: str
+) -> str:
+    """Why, in plain English with seconds."""
+    parts = [evidence_sentence(evidence, cues)]
+    if reason:
+        parts.append(sentence(f"no emotion is named: {reason}"))
+    else:
+        finer = next((g.label for g in emotions if g.label != g.level1), "")
+        seems = adjective(emotions[0].label)
+        seems += f", more exactly {finer}" if finer else ""
+        parts.append(f"They seem {seems} ({emotions[0].confidence:.0%}).")
+    parts.append(conflict(evidence.affect).text)
+    return " ".join(p for p in parts if p)
+
+
+def evidence_sentence(evidence: Evidence, cues: Sequence[Cue]) -> str:
+    """The cues as one sentence, each with its time."""
+    if not cues:
+        return "Nothing was perceived in this window."
+    t0_ns = evidence.window.t0_ns
+    return sentence(listing([f"{clause(c)} ({span(c, t0_ns)})" for c in cues]))
+
+
+def conflict(affect: Affect) -> Conflict:
+    """Degree of disagreement, who disagrees, and that in words."""
+    text = ""
+    if affect.dissenting and affect.conflict >= CONFLICT_TOLD:
+        verdict_ = top(affect.fused)
+        others = [_says(affect, m) for m in affect.dissenting]
+        agree = [m for m in affect.unimodal if top(affect.unimodal[m]) == verdict_]
+        side = listing([MODALITY_NOUN[m] for m in agree]) or "the whole"
+        verb = "say" if len(agree) > 1 or agree == ["words"] else "says"
+        text = sentence(f"{side} {verb} {verdict_}, while {listing(others)}")
+    return Conflict(degree=min(1.0, affect.conflict), modalities=affect.dissenting, text=text)
+
+
+def _says(affect: Affect, modality: Modality) -> str:
+    verb = "say" if modality == "words" else "says"
+    reading = affect.unimodal[modality]
+    label = top(reading)
+    return f"{MODALITY_NOUN[modality]} {verb} {label} ({reading[label]:.0%})"
+
+
+def tree(evidence: Evidence, emotions: Sequence[EmotionGuess]) -> tuple[TreeNode, ...]:
+    """Affective tree: one expression a modality under the emotion, attributes under it."""
+    expressions: list[TreeNode] = []
+    for modality in ("face", "voice", "words", "smell"):
+        own = [c for c in evidence.cues if c.modality == modality]
+        if not own:
+            continue
+        telling = tuple(c.id for c in own if c.emotion)
+        reading = evidence.affect.unimodal.get(modality)
+        shown = adjective(top(reading)) if reading else "context"
+        attributes = tuple(
+            TreeNode(level="attribute", label=phrase(c), cue_ids=(c.id,)) for c in own
+        )
+        expressions.append(
+            TreeNode(
+                level="expression",
+                label=f"{modality}: {shown}",
+                cue_ids=telling or tuple(c.id for c in own),
+                children=attributes,
+            )
+        )
+    if not expressions:
+        return ()
+    label = emotions[0].label if emotions else "unknown"
+    ids = tuple(dict.fromkeys(i for node in expressions for i in node.cue_ids))
+    return (TreeNode(level="emotion", label=label, cue_ids=ids, children=tuple(expressions)),)
