@@ -164,6 +164,11 @@ class Pipeline:
             self._notes.append(text)
             self.tell.on_note(text)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is degraded, as told to `note`."""
+        return tuple(self._notes)
+
     def add_stream(self, spec: StreamSpec) -> None:
         """Announce a stream; starts the perceivers of its kind."""
         with self._lock:
@@ -291,7 +296,7 @@ class Pipeline:
         slow, faults = self.ask(first.window, slow=True) if late is None else late
         cues = number(first.window, [*first.cues, *slow])
         latency.setdefault("words", _ms(start))
-        evidence = Evidence(self._info(first.window), cues, fuse(cues))
+        evidence = Evidence(self.info(first.window), cues, fuse(cues))
         start = time.perf_counter()
         explanation = reasoner.explain(
             evidence, cancel=cancel, on_text=lambda t: self.tell.on_text(first.window.id, t)
@@ -328,7 +333,8 @@ class Pipeline:
     def _max_age_ms(self) -> float:
         return self.config.respond.max_age_s * 1e3
 
-    def _info(self, window: Window) -> WindowInfo:
+    def info(self, window: Window) -> WindowInfo:
+        """The published part of a window, with the streams that do not exist."""
         lacking = {
             name: StreamState(
                 state="missing", age_ms=None, samples=0, gaps=0, dropped=0, reason=reason
