@@ -92,7 +92,8 @@ def test_live_area_shows_the_street(width: int) -> None:
     out.print(view.draw())
     text = out.file.getvalue()
     for words in ("demo", "the face is recorded", "camera", "ok", "30.0 Hz", "20 ms", "recorded",
-                  "a smile", "pitch 190 Hz", "75%", "conflict 0.60", "The mouth smiles."):  # fmt: skip
+                  "a smile", "pitch 190 Hz", "75%", "conflict 0.60",
+                  "The mouth smiles."):  # fmt: skip
         assert words in text, (words, text)
     assert max(len(line) for line in text.splitlines()) <= width
     lost = next(line.split() for line in text.splitlines() if line.startswith("camera"))

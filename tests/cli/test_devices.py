@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pytest
+import typer
+from thymos.cli import devices as module
+from thymos.cli.devices import find_devices
+from thymos.errors import MissingExtraError
+from typer.testing import CliRunner
+
+
+@dataclass
+class Found:
+    uri: str
+    name: str
+    detail: str = ""
+    usable: bool = True
+    remedy: str = ""
+
+
+class Point:
+    """An entry point whose function is at hand."""
+
+    def __init__(self, name: str, function) -> None:
+        self.name = name
+        self._function = function
+
+    def load(self):
+        if isinstance(self._function, Exception):
+            raise self._function
+        return self._function
+
+
+def missing():
+    raise MissingExtraError("sounddevice", "microphone")
+
+
+def broken():
+    raise RuntimeError("no bus \x1b[2J")
+
+
+POINTS = [
+    Point("enose", broken),
+    Point("microphone", missing),
+    Point("camera.realsense", ImportError("pyrealsense2")),
+    Point(
+        "camera",
+        lambda: [
+            Found("v4l2:/dev/video0", "Cam [red]x[/red]\x1b[31m", "640x480"),
+            Found("v4l2:/dev/video1", "Other", usable=False, remedy="sudo usermod -aG video you"),
+        ],
+    ),
+]
+
+
+def test_every_listing_is_asked_and_faults_are_rows() -> None:
+    found = find_devices(POINTS)
+    assert [d.role for d in found] == ["camera", "camera", "camera", "microphone", "enose"]
+    assert found[0].uri == "v4l2:/dev/video0"
+    assert "\x1b" not in "".join(d.name + d.detail for d in found)
+    assert [d.usable for d in found] == [True, False, False, False, False]
+    assert found[3].remedy == "pip install 'thymos[microphone]'"
+    assert "no bus" in found[4].detail
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
+    monkeypatch.setattr(module, "entry_points", lambda group: POINTS)
+    app = typer.Typer()
+    app.command()(module.devices)
+    return app
+
+
+def test_json_and_table(command: typer.Typer) -> None:
+    runner = CliRunner()
+    rows = json.loads(runner.invoke(command, ["--json"]).stdout)
+    assert rows[1]["remedy"] == "sudo usermod -aG video you"
+    text = runner.invoke(command, []).stdout
+    assert "v4l2:/dev/video0" in text
+    assert "[red]x[/red]" in text
+    assert "sudo usermod -aG video you" in text
+    assert "no microphone is plugged in" in text
+
+
+def test_nothing_plugged_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "entry_points", lambda group: [])
+    app = typer.Typer()
+    app.command()(module.devices)
+    result = CliRunner().invoke(app, [])
+    assert result.exit_code == 0
+    assert "no camera is plugged in; without one: file:PATH or sim:" in result.stdout
