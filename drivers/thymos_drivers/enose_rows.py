@@ -20,7 +20,8 @@ from thymos_drivers.enose_protocols import MAX_CELLS, Line, LineKind, recognise
 ROWS_TO_LEARN = 3
 """So many rows of one length fix the number of channels where nothing else says it."""
 
-_TIME = ("timestamp", "time", "t", "t_ms", "t_s", "ms", "millis", "tick", "date", "datetime")
+_TIME = {"timestamp", "time", "t", "ms", "millis", "tick", "elapsed"}
+_TIME_UNITS = {"ms", "s", "sec", "seconds"}
 _CONTEXT = (
     "temperature", "humidity", "pressure", "altitude", "raw temperature", "raw relative humidity",
     "relative humidity", "temp", "rh", "hum", "iaq", "iaq accuracy", "static iaq",
@@ -78,7 +79,7 @@ def plain(name: str) -> str:
 def read_header(header: tuple[str, ...]) -> Columns:
     """Say which columns are gas channels. Order never matters, names do."""
     words = [plain(name) for name in header]
-    time = next((i for i, w in enumerate(words) if w.replace(" ", "_") in _TIME), None)
+    time = next((i for i, w in enumerate(words) if _is_time(w.split())), None)
     rest = [i for i, w in enumerate(words) if i != time and w not in _CONTEXT]
     ohm = [i for i in rest if "ohm" in header[i].lower() or "resistance" in words[i]]
     # A resistance beside raw counts is a second instrument in another unit (SmellNet).
@@ -101,6 +102,10 @@ def read_header(header: tuple[str, ...]) -> Columns:
         step=_find(words, "gas index"),
         status=_find(words, "status"),
     )
+
+
+def _is_time(words: list[str]) -> bool:
+    return bool(words) and words[0] in _TIME and set(words[1:]) <= _TIME_UNITS
 
 
 def _find(words: list[str], word: str) -> int | None:
