@@ -37,13 +37,15 @@ class Window:
         id: `w000000`, `w000001`, … in order of time.
         t0_ns: First instant inside.
         t1_ns: First instant after.
-        streams: By stream name.
+        streams: By stream name, in order of name.
+        notes: What befell time itself before this window (a hole, a clock that went back).
     """
 
     id: str
     t0_ns: int
     t1_ns: int
     streams: dict[str, StreamSlice]
+    notes: tuple[str, ...] = ()
 
     @property
     def info(self) -> WindowInfo:
