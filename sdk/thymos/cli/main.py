@@ -14,7 +14,7 @@ import click
 import typer
 
 import thymos
-from thymos.cli import explain, live
+from thymos.cli import bench, demo, devices, doctor, explain, live, models
 from thymos.cli.output import stderr
 from thymos.errors import ThymosError
 
@@ -49,22 +49,23 @@ def main(
         os.environ["THYMOS_DEBUG"] = "1"
 
 
+app.command()(demo.demo)
 app.command()(explain.explain)
 app.command()(live.run)
 app.command()(live.record)
 app.command()(live.replay)
+app.command()(devices.devices)
+app.command()(doctor.doctor)
+app.add_typer(models.app, name="models")
+app.add_typer(bench.app, name="bench")
 
 
 def _mount() -> None:
-    """Add the commands whose modules are light to import, and those of other packages."""
-    from thymos.cli import bench, demo, devices, doctor, models
-
-    app.command()(demo.demo)
-    app.command()(devices.devices)
-    app.command()(doctor.doctor)
-    app.add_typer(models.app, name="models")
-    app.add_typer(bench.app, name="bench")
+    """Add the commands of other packages, once."""
+    known = {group.name for group in app.registered_groups}
     for point in sorted(entry_points(group="thymos.commands"), key=lambda p: p.name):
+        if point.name in known:
+            continue
         try:
             app.add_typer(point.load(), name=point.name)
         except ImportError as err:  # an optional package that is half installed
