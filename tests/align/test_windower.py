@@ -345,7 +345,7 @@ def interleave(rng: random.Random, streams: list[list[Sample]], swap: bool) -> l
         i = 1
         while swap and i + 1 < len(q):
             apart = q[i + 1].t_ns - q[i].t_ns
-            if rng.random() < 0.2 and q[i - 1].seq < q[i].seq and 0 < apart < 100 * MS:
+            if rng.random() < 0.2 and 0 < apart < 100 * MS:
                 q[i], q[i + 1] = q[i + 1], q[i]
                 i += 1
             i += 1
@@ -395,7 +395,8 @@ def test_windows_are_the_same_for_any_order_of_arrival(seed: int) -> None:
             made.push(sample)
             windows += made.ready()
         windows += made.flush()
-        assert made.unmatched == {"camera": 0, "microphone": 0}
+        again = len(order) - len({(s.stream, s.t_ns, s.seq) for s in order})
+        assert sum(made.unmatched.values()) <= again  # a late twin of one let go already
         return key(windows)
 
     wanted = outcome(sorted(chain(*streams), key=lambda s: (s.t_ns, s.stream, s.seq)))
