@@ -190,7 +190,7 @@ def _pitch(said: Sequence[Utterance], usual_hz: float | None) -> list[Cue]:
             "semitones",
             confidence * 0.8,
             f"the melody is {how} ({spread:.0f} semitones)",
-            over,
+            over=over,
         ),
     ]
 

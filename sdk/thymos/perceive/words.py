@@ -1,0 +1,253 @@
+"""Understanding words: speech recognition with its doubts, and what the words express."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from thymos.align.window import Window
+from thymos.config import PerceiveConfig
+from thymos.contract import EMOTIONS, Cue, Modality
+from thymos.errors import MissingExtraError, ModelError
+from thymos.models import ModelStore
+from thymos.perceive import text_emotion
+from thymos.perceive.hearing import CHUNK_NS, RATE, Ear
+from thymos.perceive.prosody import Utterance, utterances
+from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec
+
+CATCH_UP_NS = 8 * NS_PER_S
+"""How far before a window unheard speech is still taken up, after windows were skipped."""
+MIN_OPEN_NS = 600_000_000
+"""A shorter beginning of an utterance at a window's end waits for the next window."""
+
+# What Whisper's own paper uses to reject a decoding (Radford et al., arXiv 2212.04356, §4.5), made
+# stricter by what the clips at hand gave: English −0.27 … −0.73, Chinese and Russian below −1.0.
+MIN_LOGPROB = -0.9
+MAX_COMPRESSION = 2.4
+MAX_NO_SPEECH = 0.6
+MIN_WORD_PROBABILITY = 0.45
+
+_BOILERPLATE = ("for watching", "the next video", "this video", "subscribe", "subtitles by")
+"""Ends of videos, which Whisper writes when it understands nothing; dropped unless it is sure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One recognised word with its capture time."""
+
+    text: str
+    t0_ns: int
+    t1_ns: int
+    probability: float
+
+
+class WordsPerceiver:
+    """Transcribes each stretch of speech once.
+
+    Speech that runs over the window's end is transcribed up to its last whole word; the rest
+    comes with the next window.
+
+    Args:
+        config: Language.
+        store: Where the weights of the role `asr` are.
+        ear: Shared with the voice; None makes one.
+
+    Attributes:
+        notes: What was lacking in the window last asked for, in words.
+    """
+
+    modality: ClassVar[Modality] = "words"
+    kind: ClassVar[Kind] = Kind.AUDIO
+    slow: ClassVar[bool] = True
+
+    def __init__(self, config: PerceiveConfig, store: ModelStore, ear: Ear | None = None) -> None:
+        self._language = config.language
+        self._store = store
+        self._ear = ear or Ear()
+        self._whisper: Any = None
+        self._emotion: text_emotion.TextEmotionModel | None = None
+        self._next_ns: int | None = None
+        self._words: deque[Word] = deque(maxlen=2000)
+        self.notes: tuple[str, ...] = ()
+
+    def start(self, spec: StreamSpec) -> None:
+        """Load recogniser and text model.
+
+        Raises:
+            ModelError: Weights are missing, damaged, or do not know the language asked for.
+            MissingExtraError: faster-whisper is not installed.
+        """
+        folder = self._store.path("asr")
+        try:
+            from faster_whisper import WhisperModel
+        except ImportError as err:
+            raise MissingExtraError("faster-whisper", "perceive") from err
+        try:
+            whisper = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=2)
+        except (RuntimeError, ValueError, OSError) as err:
+            raise ModelError(
+                f"the speech recogniser in '{folder}' does not load: {err}",
+                hint="thymos models verify asr",
+            ) from err
+        if not whisper.model.is_multilingual and self._language != "en":
+            raise ModelError(
+                f"the speech recogniser knows English only, and the language is '{self._language}'",
+                hint="set perceive.language to 'en', or name a multilingual model for 'asr'",
+            )
+        self._whisper = whisper
+        self._emotion = text_emotion.load(self._store)
+        self._ear.start(spec)
+
+    def observe(self, sample: Sample) -> None:
+        """Listen."""
+        self._ear.feed(sample)
+
+    def cues(self, window: Window) -> list[Cue]:
+        """Transcribe what is new up to the window's end; return the words of the window."""
+        self.notes = ()
+        if self._whisper is None:
+            return []
+        new, lost = self._listen(window)
+        if lost:
+            self.notes = (f"{lost:.1f} s of speech was not understood ({self._assumed})",)
+        inside = [w for w in self._words if w.t1_ns > window.t0_ns and w.t0_ns < window.t1_ns]
+        words = sorted({*inside, *new}, key=lambda w: (w.t0_ns, w.t1_ns))
+        if not words:
+            return []
+        text = "".join(w.text for w in words).strip()
+        sure = float(np.mean([w.probability for w in words]))
+        transcript = Cue(
+            id="",
+            modality="words",
+            name="transcript",
+            value=text,
+            confidence=round(min(0.95, sure), 3),
+            t0_ns=words[0].t0_ns,
+            t1_ns=words[-1].t1_ns,
+            text=f'somebody says ({self._assumed}): "{text}"',
+            untrusted=True,
+        )
+        return [transcript, *self._sentiment(transcript)]
+
+    def close(self) -> None:
+        """Let the models go."""
+        self._whisper = self._emotion = None
+
+    @property
+    def _assumed(self) -> str:
+        return (
+            "language found by the recogniser"
+            if self._language == "auto"
+            else (f"language assumed: {self._language}")
+        )
+
+    def _listen(self, window: Window) -> tuple[list[Word], float]:
+        """New words up to the window's end, and seconds of speech that made no sense."""
+        start = window.t0_ns - CATCH_UP_NS
+        if self._next_ns is None:
+            self._next_ns = start
+        chunks = self._ear.between(max(start, self._next_ns), window.t1_ns)
+        goes_on = self._ear.heard_until_ns > window.t1_ns
+        self._next_ns = max(self._next_ns, window.t1_ns)
+        new: list[Word] = []
+        lost = 0.0
+        for said in utterances(chunks):
+            cut = goes_on and said.span.t1_ns >= window.t1_ns - 2 * CHUNK_NS
+            if cut and said.span.t1_ns - said.span.t0_ns < MIN_OPEN_NS:
+                self._next_ns = said.span.t0_ns
+                continue
+            words = self._transcribe(said)
+            if not words:
+                lost += (said.span.t1_ns - said.span.t0_ns) / NS_PER_S
+                continue
+            if cut and len(words) > 1:  # the last word may be half a word
+                self._next_ns = words[-1].t0_ns
+                words = words[:-1]
+            new += words
+        self._words.extend(new)
+        return new, lost
+
+    def _transcribe(self, said: Utterance) -> list[Word]:
+        """Words of one utterance, or none if the recogniser is not to be believed."""
+        segments, _ = self._whisper.transcribe(
+            said.pcm,
+            language=None if self._language == "auto" else self._language,
+            beam_size=2,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            word_timestamps=True,
+            vad_filter=False,
+        )
+        heard = list(segments)
+        if not heard or not believable(heard):
+            return []
+        begin = said.span.t1_ns - len(said.pcm) * NS_PER_S // RATE
+        end = said.span.t1_ns
+        return [
+            Word(
+                word.word,
+                min(end, begin + int(word.start * NS_PER_S)),
+                min(end, begin + int(word.end * NS_PER_S)),
+                float(word.probability),
+            )
+            for segment in heard
+            for word in segment.words
+        ]
+
+    def _sentiment(self, transcript: Cue) -> list[Cue]:
+        if self._emotion is None:
+            return []
+        p = self._emotion.probabilities(str(transcript.value))
+        if p is None:
+            return []
+        emotion = {name: round(float(v), 4) for name, v in zip(EMOTIONS, p / p.sum(), strict=True)}
+        ranked = sorted(EMOTIONS, key=lambda name: -emotion[name])
+        return [
+            Cue(
+                id="",
+                modality="words",
+                name="sentiment",
+                value={str(k): v for k, v in emotion.items()},
+                confidence=round(self._emotion.reliability * transcript.confidence, 3),
+                t0_ns=transcript.t0_ns,
+                t1_ns=transcript.t1_ns,
+                text=f"the words express {ranked[0]} most ({emotion[ranked[0]]:.2f}), then "
+                f"{ranked[1]} ({emotion[ranked[1]]:.2f})",
+                emotion=emotion,
+            )
+        ]
+
+
+def believable(segments: Sequence[Any]) -> bool:
+    """Whether a decoding can be trusted: likely, not repeating itself, on speech, not boilerplate.
+
+    Args:
+        segments: faster-whisper segments of one utterance, with words.
+    """
+    text = "".join(s.text for s in segments).strip().lower()
+    words = [w for s in segments for w in s.words or ()]
+    if not text or not words:
+        return False
+    seconds = np.array([max(0.1, s.end - s.start) for s in segments])
+    logprob = float(np.average([s.avg_logprob for s in segments], weights=seconds))
+    if (
+        logprob < MIN_LOGPROB
+        or float(np.mean([w.probability for w in words])) < MIN_WORD_PROBABILITY
+    ):
+        return False
+    if any(s.compression_ratio > MAX_COMPRESSION for s in segments) or _repeats(text):
+        return False
+    if any(s.no_speech_prob > MAX_NO_SPEECH for s in segments) and logprob < -0.7:
+        return False
+    return not (logprob < -0.4 and any(phrase in text for phrase in _BOILERPLATE))
+
+
+def _repeats(text: str) -> bool:
+    """True if the same four words come three times."""
+    words = text.split()
+    grams = Counter(tuple(words[k : k + 4]) for k in range(len(words) - 3))
+    return max(grams.values(), default=0) >= 3
