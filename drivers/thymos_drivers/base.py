@@ -7,6 +7,9 @@ A source either runs `live` or not:
 * `live` is False: a file, or a simulation with `pace=0`. Stamps count from the start of the
   recording, `read` returns as fast as it can, and `t_recv_ns` equals `t_ns` so that the same input
   gives the same samples. Whoever wants such a source in real time paces it (the runner does).
+
+A device that was lost is closed and opened again: its sequence numbers and counters go on, so that
+what was missed shows. A recording begins anew.
 """
 
 from __future__ import annotations
@@ -89,7 +92,7 @@ class BaseSource:
 
     @property
     def counters(self) -> Counters:
-        """What happened to the samples since it was opened."""
+        """What happened so far: to a device since it was made, to a recording since `open`."""
         return self._counters
 
     @property
@@ -101,7 +104,8 @@ class BaseSource:
         """Open the device or file; a second call on an open source does nothing."""
         if self._opened:
             return
-        self._counters = Counters()
+        if not self.live:
+            self._counters = Counters()
         self._closed = threading.Event()
         self._health = HealthReport(Health.STARTING)
         try:

@@ -130,6 +130,7 @@ class SerialNose(BaseSource):
         self._rails = rails
         self._listen_s = listen_s
         self._port: Any = None
+        self._seq = 0
         self._port_lock = threading.Lock()
         self._faults: tuple[type[BaseException], ...] = (OSError, TypeError)
         self._ready: deque[Sample] = deque()
@@ -178,7 +179,7 @@ class SerialNose(BaseSource):
     def _begin(self, serial: Any, baud: int) -> None:
         self._framer = Framer()
         self._rows = Assembler()
-        self._seq = self._bad_before = 0
+        self._bad_before = 0
         self._hole = False
         self._clock: ClockModel | None = None
         self._ready.clear()

@@ -62,6 +62,7 @@ class SimSource(BaseSource):
         self._period_ns = period_ns
         self._count = None if seconds is None else int(seconds * NS_PER_S / period_ns)
         self._start_ns = 0
+        self._begun = False
         self._payloads: Iterator[Payload] = iter(())
         self._seq = 0
 
@@ -99,6 +100,10 @@ class SimSource(BaseSource):
         return sample
 
     def _open(self) -> None:
+        if self._begun and self.live:
+            self._say(Health.OK)  # unplugged and plugged in again: the world went on meanwhile
+            return
+        self._begun = True
         self._seq = 0
         self._start_ns = time.monotonic_ns() if self.live else 0
         self._payloads = self.payloads()
