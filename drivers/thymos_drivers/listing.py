@@ -1,0 +1,140 @@
+"""What is plugged in: cameras, microphones and noses, with the reason where one cannot be used.
+
+Found by `thymos.devices.found` through the entry-point group `thymos.listing`. Listing never opens
+a device and never fails: a library that is missing is an entry that says so.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from thymos.errors import ThymosError
+from thymos_drivers.base import need
+from thymos_drivers.camera import v4l2_names
+from thymos_drivers.microphone import sound_library
+
+_SERIAL_NOSE_CHIPS = {
+    0x2341: "Arduino",
+    0x2A03: "Arduino",
+    0x1A86: "CH340 (ESP32, Arduino clones)",
+    0x10C4: "CP210x (ESP32)",
+    0x0403: "FTDI",
+    0x303A: "Espressif",
+    0x2886: "Seeed",
+    0x239A: "Adafruit",
+    0x2E8A: "Raspberry Pi Pico",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDevice:
+    """One device, or one reason why a kind of device cannot be listed.
+
+    Attributes:
+        uri: What to type: `v4l2:/dev/video0`; empty if nothing can be opened.
+        name: What people call it.
+        detail: Chip, channels, rate …
+        usable: Whether opening it has a chance.
+        reason: Why not.
+        remedy: What to do about it.
+    """
+
+    uri: str
+    name: str
+    detail: str = ""
+    usable: bool = True
+    reason: str = ""
+    remedy: str = ""
+
+
+def cameras() -> list[FoundDevice]:
+    """V4L2 and RealSense cameras."""
+    found = [
+        _checked(f"v4l2:{path}", name, Path(path), "video") for path, name in v4l2_names().items()
+    ]
+    return found + _realsense()
+
+
+def microphones() -> list[FoundDevice]:
+    """Input devices of PortAudio."""
+    try:
+        sd = sound_library()
+    except ThymosError as err:
+        return [_unlisted("microphones", err)]
+    try:
+        devices = list(sd.query_devices())
+    except sd.PortAudioError as err:
+        return [FoundDevice("", "microphones", usable=False, reason=str(err))]
+    return [
+        FoundDevice(
+            uri=f"portaudio:{device['name']}",
+            name=str(device["name"]),
+            detail=f"{device['max_input_channels']} channels, "
+            f"{device['default_samplerate']:.0f} Hz",
+        )
+        for device in devices
+        if device["max_input_channels"] > 0
+    ]
+
+
+def enoses() -> list[FoundDevice]:
+    """Serial ports on USB that a nose may hang on; listening tells whether one does."""
+    try:
+        need("serial", "enose")
+    except ThymosError as err:
+        return [_unlisted("electronic noses", err)]
+    from serial.tools import list_ports
+
+    found = []
+    for port in sorted(list_ports.comports(), key=lambda p: str(p.device)):
+        if port.vid is None:
+            continue  # the mainboard's own ports
+        chip = _SERIAL_NOSE_CHIPS.get(port.vid, f"USB {port.vid:04x}:{port.pid or 0:04x}")
+        name = port.product or port.description or port.device
+        serial = f", serial {port.serial_number}" if port.serial_number else ""
+        entry = _checked(f"serial:{port.device}", str(name), Path(port.device), "dialout")
+        found.append(
+            FoundDevice(
+                entry.uri, entry.name, chip + serial, entry.usable, entry.reason, entry.remedy
+            )
+        )
+    return found
+
+
+def _checked(uri: str, name: str, path: Path, group: str) -> FoundDevice:
+    if not path.exists():
+        return FoundDevice(uri, name, str(path), usable=False, reason=f"{path} is missing")
+    if not os.access(path, os.R_OK | os.W_OK):
+        return FoundDevice(
+            uri,
+            name,
+            str(path),
+            usable=False,
+            reason=f"this user is not in the group '{group}'",
+            remedy=f"sudo usermod -aG {group} $USER, then log in again",
+        )
+    return FoundDevice(uri, name, str(path))
+
+
+def _unlisted(what: str, err: ThymosError) -> FoundDevice:
+    return FoundDevice("", what, usable=False, reason=str(err), remedy=err.hint)
+
+
+def _realsense() -> list[FoundDevice]:
+    try:
+        rs: Any = need("pyrealsense2", "realsense")
+    except ThymosError:
+        return []  # not installed: most robots have none, and V4L2 lists it too
+    try:
+        devices = list(rs.context().query_devices())
+    except RuntimeError as err:
+        return [FoundDevice("", "RealSense", usable=False, reason=str(err))]
+    found = []
+    for device in devices:
+        serial = device.get_info(rs.camera_info.serial_number)
+        name = device.get_info(rs.camera_info.name)
+        found.append(FoundDevice(f"realsense:{serial}", name, f"serial {serial}"))
+    return found
