@@ -31,7 +31,7 @@ class Verdict:
         label: The label.
         opener: How the sentence begins.
         phrases: Clauses it may use, strongest first; it picks any of them, each once, in this
-            order. Empty: the model writes freely, in lower-case letters, and the post-check decides.
+            order. Empty: the model writes freely, in lower-case letters; the post-check decides.
     """
 
     label: str

@@ -1,0 +1,218 @@
+"""From an explanation to an intent, a sentence and a gesture."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, deque
+
+from thymos.contract import (
+    Explanation,
+    Gesture,
+    Guard,
+    Intent,
+    IntentScore,
+    Response,
+)
+from thymos.reason import grammar
+from thymos.reason.base import Evidence
+from thymos.reason.llama import WRITES_FROM_BYTES
+from thymos.reason.llm import Completer
+from thymos.reason.prompt import load_prompt
+from thymos.reason.rules import choose_cues
+from thymos.reason.wording import adjective, phrase
+from thymos.respond import guard, templates
+from thymos.respond.intents import group_of, score_intents, transcript
+
+SLOT = 1
+OPTIONS = 3
+REMEMBER = 4
+MAX_OBSERVED = 3
+
+GESTURES: dict[Intent, Gesture] = {
+    "agreeing": "nod",
+    "acknowledging": "nod",
+    "encouraging": "nod",
+    "consoling": "lean_in",
+    "sympathizing": "tilt_head",
+    "suggesting": "tilt_head",
+    "questioning": "tilt_head",
+    "wishing": "smile",
+    "neutral": "none",
+}
+_GREETING = re.compile(r"^\W*(hello|hi|hey|good (morning|afternoon|evening)|bye|goodbye)\b", re.I)
+
+
+class StreetResponder:
+    """Intent → reviewed sentence; a language model may choose, or write if it is large enough.
+
+    Args:
+        llm: The model shared with the reasoner; None answers from templates alone.
+        seed: Part of the choice among sentences.
+        deadline_s: Seconds the model may take.
+    """
+
+    def __init__(
+        self, llm: Completer | None = None, *, seed: int = 7, deadline_s: float = 4.0
+    ) -> None:
+        self._llm = llm
+        self._seed = seed
+        self._deadline_s = deadline_s
+        self._recent: deque[str] = deque(maxlen=REMEMBER)
+        self.stats: Counter[str] = Counter()
+        self._prompt = load_prompt("reply-write-1" if self._writes else "reply-1")
+        if llm is not None:
+            llm.complete(list(self._prompt.fixed), max_tokens=0, slot=SLOT, deadline_s=60.0)
+
+    @property
+    def _writes(self) -> bool:
+        return self._llm is not None and self._llm.size_bytes >= WRITES_FROM_BYTES
+
+    def respond(self, explanation: Explanation, evidence: Evidence) -> Response:
+        """Answer one window. Danger first; then intent, sentence, guard."""
+        danger = guard.alarm(evidence)
+        group = group_of(explanation)
+        scores = score_intents(explanation, evidence, templates.offered(group))
+        if danger is not None:
+            self.stats["warned"] += 1
+            return self._made(
+                evidence,
+                intent="suggesting",
+                scores=scores,
+                text=danger.text,
+                source="guard",
+                gesture="alert",
+                verdict=Guard(action="warned", reason=danger.reason, danger=danger.danger),
+            )
+        if explanation.abstained and not _somebody(evidence):
+            self.stats["silent"] += 1
+            silenced = Guard(action="silenced", reason="nobody was seen or heard")
+            return self._made(
+                evidence,
+                intent="neutral",
+                scores=scores,
+                text="",
+                source="none",
+                gesture="none",
+                verdict=silenced,
+            )
+        intent = scores[0].intent
+        options = templates.choose(
+            intent,
+            group,
+            seed=self._seed,
+            window=evidence.window.id,
+            recent=self._recent,
+            count=OPTIONS,
+        )
+        text, source, verdict = self._word(explanation, evidence, intent, options)
+        self._recent.append(text)
+        self.stats[source] += 1
+        return self._made(
+            evidence,
+            intent=intent,
+            scores=scores,
+            text=text,
+            source=source,
+            gesture=_gesture(intent, group, evidence),
+            verdict=verdict,
+        )
+
+    def close(self) -> None:
+        """Nothing of its own to let go: the model belongs to the reasoner."""
+
+    def _word(
+        self, explanation: Explanation, evidence: Evidence, intent: Intent, options: list[str]
+    ) -> tuple[str, str, Guard]:
+        """The sentence, whose words it is, and what the guard says of it."""
+        if self._llm is None or explanation.abstained:
+            return options[0], "template", Guard(action="none")
+        written = self._ask(self._llm, explanation, evidence, intent, options)
+        if written is None:
+            self.stats["model gave nothing"] += 1
+            reason = "the model gave no usable answer"
+            return options[0], "template", Guard(action="replaced", reason=reason)
+        if isinstance(written, int):
+            self.stats["chosen by the model"] += 1
+            return options[written], "template", Guard(action="none")
+        fault = guard.objection(written, evidence.cues, templates.known_words(), self._recent)
+        if fault:
+            self.stats["model refused"] += 1
+            reason = f"the model's sentence was refused: {fault}"
+            return options[0], "template", Guard(action="replaced", reason=reason)
+        return written, "model", Guard(action="none")
+
+    def _ask(
+        self,
+        llm: Completer,
+        explanation: Explanation,
+        evidence: Evidence,
+        intent: Intent,
+        options: list[str],
+    ) -> int | str | None:
+        """Let the model choose (index) or write (sentence); None if it did neither."""
+        observed = [phrase(c) for c in choose_cues(evidence)][:MAX_OBSERVED]
+        rows = [f"{n} {row}" for n, row in enumerate(options, start=1)]
+        done = llm.complete(
+            self._prompt.chat(
+                label=adjective(explanation.emotions[0].label),
+                observed="; ".join(observed) or "nothing more",
+                intent=intent,
+                options=" ".join(options) if self._writes else "\n".join(rows),
+            ),
+            grammar=grammar.say(guard.MAX_CHARS) if self._writes else grammar.pick(len(options)),
+            max_tokens=48 if self._writes else 12,
+            deadline_s=self._deadline_s,
+            slot=SLOT,
+        )
+        try:
+            answer = json.loads(done.text)
+            if self._writes:
+                return str(answer["say"]) if isinstance(answer["say"], str) else None
+            choice = int(answer["pick"]) - 1
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return None
+        return choice if 0 <= choice < len(options) else None
+
+    @staticmethod
+    def _made(
+        evidence: Evidence,
+        *,
+        intent: Intent,
+        scores: tuple[IntentScore, ...],
+        text: str,
+        source: str,
+        gesture: Gesture,
+        verdict: Guard,
+    ) -> Response:
+        return Response.model_validate(
+            {
+                "intent": intent,
+                "candidates": scores,
+                "text": text,
+                "text_source": source,
+                "gesture": gesture,
+                "guard": verdict,
+                "answers": evidence.window.id,
+            }
+        )
+
+
+def _somebody(evidence: Evidence) -> bool:
+    """Whether a person was perceived: an answer into an empty room is noise."""
+    return any(c.modality in ("face", "words") for c in evidence.cues) or any(
+        c.modality == "voice" and c.confidence >= 0.3 for c in evidence.cues
+    )
+
+
+def _gesture(intent: Intent, group: str, evidence: Evidence) -> Gesture:
+    """The gesture of an intent, softened by the mood."""
+    if _GREETING.search(transcript(evidence)):
+        return "wave"
+    if group == "bright" and intent in ("encouraging", "acknowledging"):
+        return "smile"
+    if group in ("upset", "uneasy") and intent in ("consoling", "suggesting"):
+        return "calm_hands"
+    if intent == "wishing" and group not in ("bright", "even"):
+        return "nod"
+    return GESTURES[intent]
