@@ -129,14 +129,6 @@ class Ear:
         with self._lock:
             return [c for c in self._chunks if t0_ns <= c.t_ns + half < t1_ns]
 
-    @property
-    def heard_until_ns(self) -> int:
-        """Capture time up to which sound has come in; 0 before the first."""
-        with self._lock:
-            if self._spec is None or not self._run_frames:
-                return 0
-            return self._run_start_ns + self._run_frames * NS_PER_S // int(self._spec.rate_hz)
-
     def _join(self, sample: Sample, spec: StreamSpec) -> None:
         rate = int(spec.rate_hz)
         expected = self._run_start_ns + self._run_frames * NS_PER_S // rate

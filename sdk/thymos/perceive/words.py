@@ -21,8 +21,10 @@ from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec
 
 CATCH_UP_NS = 8 * NS_PER_S
 """How far before a window unheard speech is still taken up, after windows were skipped."""
-MIN_OPEN_NS = 600_000_000
-"""A shorter beginning of an utterance at a window's end waits for the next window."""
+TOUCHES_NS = 150_000_000
+"""A word this close to the window's end may go on after it."""
+MIN_CONTEXT_NS = 1_500_000_000
+"""A shorter beginning of an utterance that makes no sense yet is tried again with what follows."""
 
 # What Whisper's own paper uses to reject a decoding (Radford et al., arXiv 2212.04356, §4.5), made
 # stricter by what the clips at hand gave: English −0.27 … −0.73, Chinese and Russian below −1.0.
@@ -48,8 +50,8 @@ class Word:
 class WordsPerceiver:
     """Transcribes each stretch of speech once.
 
-    Speech that runs over the window's end is transcribed up to its last whole word; the rest
-    comes with the next window.
+    Speech may run over the window's end. A word that touches the end may be half a word: it is
+    reported as heard, and heard again, whole, with the next window.
 
     Args:
         config: Language.
@@ -151,23 +153,22 @@ class WordsPerceiver:
         if self._next_ns is None:
             self._next_ns = start
         chunks = self._ear.between(max(start, self._next_ns), window.t1_ns)
-        goes_on = self._ear.heard_until_ns > window.t1_ns
         self._next_ns = max(self._next_ns, window.t1_ns)
         new: list[Word] = []
         lost = 0.0
         for said in utterances(chunks):
-            cut = goes_on and said.span.t1_ns >= window.t1_ns - 2 * CHUNK_NS
-            if cut and said.span.t1_ns - said.span.t0_ns < MIN_OPEN_NS:
-                self._next_ns = said.span.t0_ns
-                continue
             words = self._transcribe(said)
-            if not words:
-                lost += (said.span.t1_ns - said.span.t0_ns) / NS_PER_S
-                continue
-            if cut and len(words) > 1:  # the last word may be half a word
+            cut = said.span.t1_ns >= window.t1_ns - 2 * CHUNK_NS
+            length = said.span.t1_ns - said.span.t0_ns
+            if words and cut and words[-1].t1_ns > window.t1_ns - TOUCHES_NS:
                 self._next_ns = words[-1].t0_ns
-                words = words[:-1]
+            elif not words and cut and length < MIN_CONTEXT_NS:
+                self._next_ns = said.span.t0_ns
+            elif not words:
+                lost += length / NS_PER_S
             new += words
+        while new and self._words and self._words[-1].t1_ns > new[0].t0_ns:
+            self._words.pop()  # half a word, now heard whole
         self._words.extend(new)
         return new, lost
 
@@ -180,6 +181,8 @@ class WordsPerceiver:
             temperature=0.0,
             condition_on_previous_text=False,
             word_timestamps=True,
+            # Nobody says more; a decoder that understands nothing would go on for seconds.
+            max_new_tokens=24 + 10 * len(said.pcm) // RATE,
             vad_filter=False,
         )
         heard = list(segments)
