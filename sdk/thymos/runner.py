@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from thymos.align import merge
 from thymos.align.window import Window
 from thymos.clock import MonotonicClock, RobotClock
 from thymos.contract import Cue, WindowReport
@@ -21,7 +22,6 @@ from thymos.events import Observer
 from thymos.fanout import Fanout
 from thymos.pipeline import Estimate, PerceiverSlot, Pipeline, age_ms
 from thymos.reading import Readers
-from thymos.record import merge
 from thymos.samples import Counters, Kind, Sample, Source
 
 # How many samples may wait for one perceiver before further ones are refused (and counted).
