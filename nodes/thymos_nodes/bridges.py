@@ -1,0 +1,186 @@
+"""Bridges to hri_msgs (REP-155, ROS4HRI) and olfaction_msgs: active only where those are installed.
+
+Neither package is on PyPI; on a robot they come from apt or a colcon workspace. The original label
+always stays in the explanation topic; a bridge carries what the foreign message can hold.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import re
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from thymos.contract import Cue
+from thymos_msgs.msg import GasArray
+
+from thymos_nodes import qos
+from thymos_nodes.convert import header, number_to_msg
+
+if TYPE_CHECKING:
+    from rclpy.lifecycle import LifecycleNode
+
+EXPRESSION = {
+    "neutral": "neutral",
+    "joy": "happy",
+    "sadness": "sad",
+    "anger": "angry",
+    "fear": "scared",
+    "disgust": "disgusted",
+    "surprise": "surprised",
+}
+MAX_IDS = 32  # publishers are made for each face; a flickering tracker must not make thousands
+
+_UNIT = {"volt": 1, "v": 1, "amp": 2, "ampere": 2, "ppm": 3, "ppb": 4, "ohm": 5}
+MOX, NOT_VALID = 1, 255
+TEMP, HUMIDITY, CENTIGRADE, RELATIVEHUMIDITY = 100, 101, 100, 101
+
+
+def messages(package: str) -> ModuleType | None:
+    """The `msg` module of a package that may be absent."""
+    try:
+        return importlib.import_module(f"{package}.msg")
+    except ImportError:
+        return None
+
+
+# -- olfaction_msgs
+
+
+def gas_sensor_array(m: GasArray, olfaction: ModuleType) -> Any:
+    """A reading as olfaction_msgs/GasSensorArray: one sensor a channel, then the climate.
+
+    There is no field for validity: an invalid channel is NaN. There are no constants for the parts
+    Thymos knows (MPN_UNKNOWN), so a channel's name is the frame id of its sensor.
+    """
+    made = olfaction.GasSensorArray(header=m.header)
+    units = _UNIT.get(m.unit, 0)
+    sensors = [
+        _sensor(olfaction, m, name, technology=MOX, raw=value, units=units)
+        for name, value in zip(m.channel_names, m.values, strict=True)
+    ]
+    climate = (
+        ("temperature", TEMP, m.temperature, CENTIGRADE),
+        ("humidity", HUMIDITY, m.humidity * 100.0, RELATIVEHUMIDITY),
+    )
+    sensors += [
+        _sensor(olfaction, m, name, technology=technology, raw=value, units=unit)
+        for name, technology, value, unit in climate
+        if not math.isnan(value)
+    ]
+    made.sensors = sensors
+    return made
+
+
+def _sensor(
+    olfaction: ModuleType, m: GasArray, name: str, *, technology: int, raw: float, units: int
+) -> Any:
+    made = olfaction.GasSensor(technology=technology, raw=float(raw), raw_units=units)
+    made.header.stamp = m.header.stamp
+    made.header.frame_id = f"{m.header.frame_id}/{name}"
+    return made
+
+
+class Olfaction:
+    """Publishes `enose/olfaction` (olfaction_msgs/GasSensorArray)."""
+
+    def __init__(self, node: LifecycleNode, olfaction: ModuleType) -> None:
+        self._msgs = olfaction
+        self._publisher = node.create_lifecycle_publisher(
+            olfaction.GasSensorArray, "enose/olfaction", qos.sensor()
+        )
+
+    @classmethod
+    def of(cls, node: LifecycleNode) -> Olfaction | None:
+        """The bridge, or None where olfaction_msgs is not installed."""
+        found = messages("olfaction_msgs")
+        return None if found is None else cls(node, found)
+
+    def publish(self, reading: GasArray) -> None:
+        """Publish one reading."""
+        self._publisher.publish(gas_sensor_array(reading, self._msgs))
+
+
+# -- hri_msgs
+
+
+def expression(cue: Cue, t_ns: int, hri: ModuleType) -> Any:
+    """What a face cue says, as hri_msgs/Expression."""
+    emotion = cue.emotion or {}
+    label = max(emotion, key=lambda name: emotion[name]) if emotion else "neutral"
+    return hri.Expression(
+        header=header(t_ns),
+        expression=EXPRESSION[label],
+        valence=number_to_msg(cue.valence),
+        arousal=number_to_msg(cue.arousal),
+        confidence=float(cue.confidence),
+    )
+
+
+def live_speech(cue: Cue, language: str, hri: ModuleType) -> Any:
+    """A transcript as hri_msgs/LiveSpeech, stamped with the end of the speech."""
+    return hri.LiveSpeech(
+        header=header(cue.t1_ns),
+        final=str(cue.value),
+        confidence=float(cue.confidence),
+        language=language,
+    )
+
+
+def hri_id(track: str) -> str:
+    """A track as an id of REP-155: letters, digits and underscores."""
+    return re.sub(r"\W", "_", track) or "anonymous"
+
+
+class Hri:
+    """Publishes `/humans/faces/…` and `/humans/voices/…` (absolute names, by REP-155)."""
+
+    def __init__(self, node: LifecycleNode, hri: ModuleType, language: str) -> None:
+        self._node = node
+        self._msgs = hri
+        self._language = language
+        self._publishers: dict[str, Any] = {}
+        self._tracked = {
+            kind: node.create_publisher(hri.IdsList, f"/humans/{kind}/tracked", qos.LATCHED)
+            for kind in ("faces", "voices")
+        }
+
+    @classmethod
+    def of(cls, node: LifecycleNode, language: str) -> Hri | None:
+        """The bridge, or None where hri_msgs is not installed."""
+        found = messages("hri_msgs")
+        return None if found is None else cls(node, found, language)
+
+    def publish(self, cues: tuple[Cue, ...], t_ns: int) -> None:
+        """Publish what the cues of one window say of faces and voices."""
+        seen: dict[str, list[str]] = {"faces": [], "voices": []}
+        for cue in cues:
+            own = hri_id(cue.track)
+            if cue.modality == "face" and cue.emotion:
+                made = expression(cue, cue.t1_ns, self._msgs)
+                self._publish(f"/humans/faces/{own}/expression", made)
+                seen["faces"].append(own)
+            elif cue.modality == "words" and cue.name == "transcript":
+                made = live_speech(cue, self._language, self._msgs)
+                self._publish(f"/humans/voices/{own}/speech", made)
+                seen["voices"].append(own)
+        for kind, ids in seen.items():
+            unique = list(dict.fromkeys(ids))
+            self._tracked[kind].publish(self._msgs.IdsList(header=header(t_ns), ids=unique))
+
+    def _publish(self, topic: str, message: Any) -> None:
+        publisher = self._publishers.pop(topic, None)
+        if publisher is None:
+            publisher = self._node.create_publisher(type(message), topic, qos.RESULT)
+        self._publishers[topic] = publisher  # newest last
+        if len(self._publishers) > MAX_IDS:
+            oldest = next(iter(self._publishers))
+            self._node.destroy_publisher(self._publishers.pop(oldest))
+        publisher.publish(message)
+
+    def close(self) -> None:
+        """Take the publishers away."""
+        for publisher in (*self._publishers.values(), *self._tracked.values()):
+            self._node.destroy_publisher(publisher)
+        self._publishers.clear()

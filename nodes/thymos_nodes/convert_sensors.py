@@ -1,0 +1,296 @@
+"""Samples ↔ messages, and what the messages say of their stream. Capture times are ROS time."""
+
+from __future__ import annotations
+
+import array
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo, FluidPressure, Image, RelativeHumidity, Temperature
+from thymos.contract import SourceInfo
+from thymos.errors import ConfigError
+from thymos.samples import Flag, Kind, Origin, Sample, StreamSpec, frozen
+from thymos_msgs.msg import AudioFrame, GasArray
+
+from thymos_nodes.convert import NAN, header
+from thymos_nodes.ros_time import to_ns
+
+MAX_PIXELS = 64_000_000  # nothing larger is believed: a message comes from anybody on the network
+MAX_FRAMES = 10_000_000
+MAX_CHANNELS = 1024
+MAX_EARLY = 30
+ALL_FLAGS = 63  # bits of `Flag`; others are of a later version and mean nothing here
+
+_CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "8UC3": 3, "8UC1": 1}
+_SWAPPED = ("bgr8", "bgra8", "8UC3")
+ENVIRONMENT = ("temperature", "humidity", "pressure")
+
+
+def raw(data: NDArray[Any]) -> array.array[int]:
+    """Bytes of an array, in the one type that rclpy takes without copying value by value."""
+    made = array.array("B")
+    made.frombytes(np.ascontiguousarray(data).reshape(-1).view(np.uint8).data)
+    return made
+
+
+# -- video
+
+
+def image_to_msg(sample: Sample, frame_id: str, t_ns: int) -> Image:
+    """A video sample, uint8 [height, width, 3] RGB, as `rgb8`."""
+    height, width, _ = sample.payload.shape
+    made = Image(header=header(t_ns, frame_id), height=height, width=width, encoding="rgb8")
+    made.step = width * 3
+    made.data = raw(sample.payload)
+    return made
+
+
+def image_from_msg(m: Image) -> NDArray[np.uint8]:
+    """The picture, uint8 [height, width, 3] RGB, read-only.
+
+    Raises:
+        ValueError: An encoding that is not known, or sizes that do not fit the data.
+    """
+    channels = _CHANNELS.get(m.encoding)
+    if channels is None:
+        raise ValueError(f"image encoding '{m.encoding}'; known: {', '.join(_CHANNELS)}")
+    if not 0 < m.height * m.width <= MAX_PIXELS or m.step < m.width * channels:
+        raise ValueError(f"image of {m.width}x{m.height} with rows of {m.step} bytes")
+    data = np.frombuffer(m.data, np.uint8)
+    if data.size < m.step * m.height:
+        raise ValueError(f"image of {m.width}x{m.height} with {data.size} bytes only")
+    rows = data[: m.step * m.height].reshape(m.height, m.step)[:, : m.width * channels]
+    picture = rows.reshape(m.height, m.width, channels)
+    if channels == 1:
+        picture = np.repeat(picture, 3, axis=2)
+    elif m.encoding in _SWAPPED:
+        picture = picture[:, :, 2::-1]
+    return frozen(np.ascontiguousarray(picture[:, :, :3]))
+
+
+# -- sound
+
+
+def audio_to_msg(sample: Sample, spec: StreamSpec, frame_id: str, t_ns: int) -> AudioFrame:
+    """A block of sound, int16 [frames, channels]."""
+    frames, channels = sample.payload.shape
+    pcm = sample.payload if sys.byteorder == "little" else sample.payload.byteswap()
+    made = AudioFrame(
+        header=header(t_ns, frame_id),
+        encoding=AudioFrame.S16LE,
+        channels=channels,
+        sample_rate=round(spec.rate_hz),
+        frame_count=frames,
+        sequence=max(0, sample.seq),
+        flags=int(sample.flags),
+        note=sample.note,
+    )
+    made.data = raw(pcm)
+    return made
+
+
+def audio_from_msg(m: AudioFrame) -> NDArray[np.int16]:
+    """The sound, int16 [frames, channels], read-only.
+
+    Raises:
+        ValueError: An encoding that is not known, or sizes that do not fit the data.
+    """
+    if m.encoding != AudioFrame.S16LE:
+        raise ValueError(f"sound encoding '{m.encoding}'; known: {AudioFrame.S16LE}")
+    if not (0 < m.channels <= MAX_CHANNELS and 0 < m.sample_rate <= 768_000):
+        raise ValueError(f"sound with {m.channels} channels at {m.sample_rate} Hz")
+    if m.frame_count > MAX_FRAMES or len(m.data) != m.frame_count * m.channels * 2:
+        raise ValueError(f"sound of {m.frame_count} frames in {len(m.data)} bytes")
+    pcm = np.frombuffer(m.data, "<i2").reshape(m.frame_count, m.channels)
+    return frozen(pcm.astype(np.int16))
+
+
+# -- gas
+
+
+def gas_to_msg(sample: Sample, spec: StreamSpec, frame_id: str, t_ns: int) -> GasArray:
+    """A reading of a nose, float64 [channels]; NaN marks an invalid channel."""
+    values = np.asarray(sample.payload, np.float64)
+    valid = np.isfinite(values) & (Flag.INVALID not in sample.flags)
+    why = sample.note or "invalid"
+    climate = environment(sample, spec)
+    return GasArray(
+        header=header(t_ns, frame_id),
+        sensor_model=spec.extra.get("model", spec.device),
+        channel_names=list(spec.channels),
+        unit=spec.unit,
+        values=[float(v) if ok else NAN for v, ok in zip(values, valid, strict=True)],
+        valid=[bool(ok) for ok in valid],
+        reasons=["" if ok else why for ok in valid],
+        temperature=climate.get("temperature", NAN),
+        humidity=climate.get("humidity", NAN) / 100.0,
+        pressure=climate.get("pressure", NAN) * 100.0,
+        warmup=Flag.WARMUP in sample.flags,
+        sequence=max(0, sample.seq),
+        flags=int(sample.flags),
+        note=sample.note,
+    )
+
+
+def gas_from_msg(m: GasArray) -> NDArray[np.float64]:
+    """The reading, float64 [channels], NaN where it is not valid; read-only.
+
+    Raises:
+        ValueError: Names, values and validity differ in length.
+    """
+    n = len(m.values)
+    if not (0 < n <= MAX_CHANNELS and len(m.channel_names) == n and len(m.valid) in (0, n)):
+        raise ValueError(f"{n} gas values with {len(m.channel_names)} names, {len(m.valid)} flags")
+    values = np.array(m.values, np.float64)
+    if m.valid:
+        values[~np.array(m.valid, np.bool_)] = np.nan
+    return frozen(values)
+
+
+def environment(sample: Sample, spec: StreamSpec) -> dict[str, float]:
+    """Temperature [°C], relative humidity [%] and pressure [hPa] among the channels of a nose."""
+    names = [name.lower() for name in spec.channels]
+    return {
+        name: float(sample.payload[names.index(name)])
+        for name in ENVIRONMENT
+        if name in names and np.isfinite(sample.payload[names.index(name)])
+    }
+
+
+CLIMATE = {"temperature": Temperature, "humidity": RelativeHumidity, "pressure": FluidPressure}
+
+
+def climate_to_msg(name: str, m: GasArray) -> Temperature | RelativeHumidity | FluidPressure:
+    """One quantity of `ENVIRONMENT` as the standard message (°C, 0…1, Pa; variance unknown)."""
+    if name == "temperature":
+        return Temperature(header=m.header, temperature=m.temperature)
+    if name == "humidity":
+        return RelativeHumidity(header=m.header, relative_humidity=m.humidity)
+    return FluidPressure(header=m.header, fluid_pressure=m.pressure)
+
+
+# -- from topics to samples
+
+
+@dataclass(slots=True)
+class TopicStream:
+    """Makes samples of the messages of one topic, and knows its specification.
+
+    The specification is that of the first message (rate of sound, size of picture, gas channels),
+    completed by what the latched `source` topic says (origin, device, nominal rate).
+
+    Attributes:
+        name: Stream name.
+        kind: What it carries.
+        origin: Used until the source has said otherwise.
+        spec: None until the first message.
+    """
+
+    name: str
+    kind: Kind
+    origin: Origin = Origin.LIVE
+    spec: StreamSpec | None = None
+    info: SourceInfo | None = None
+    seq: int = 0
+    early: list[Any] = field(default_factory=list)
+
+    def hold(self, m: Any) -> bool:
+        """Keep a message back until the source has said where it comes from; False: take it."""
+        if self.spec is not None or self.info is not None or len(self.early) >= MAX_EARLY:
+            return False
+        self.early.append(m)
+        return True
+
+    def release(self) -> list[Any]:
+        """The messages kept back, in order; there are none any more afterwards."""
+        held, self.early = self.early, []
+        return held
+
+    def take(self, m: Any, recv_ns: int) -> Sample:
+        """Convert one message.
+
+        Raises:
+            ValueError: The message contradicts itself, or its stream changed its format.
+        """
+        flags = Flag(getattr(m, "flags", 0) & ALL_FLAGS)
+        if self.kind is Kind.VIDEO:
+            payload: NDArray[Any] = image_from_msg(m)
+            spec = self._spec(payload.shape, "rgb8", ("r", "g", "b"), 0.0, m)
+        elif self.kind is Kind.AUDIO:
+            payload = audio_from_msg(m)
+            names = tuple(f"ch{i}" for i in range(m.channels))
+            spec = self._spec((-1, m.channels), "s16", names, float(m.sample_rate), m)
+        else:
+            payload = gas_from_msg(m)
+            spec = self._spec(payload.shape, m.unit, tuple(m.channel_names), 0.0, m)
+        if self.spec is None:
+            self.spec = spec
+        elif (spec.shape, spec.unit, spec.channels) != (
+            self.spec.shape,
+            self.spec.unit,
+            self.spec.channels,
+        ) or (self.kind is Kind.AUDIO and spec.rate_hz != self.spec.rate_hz):
+            raise ValueError(f"the format of '{self.name}' changed while it ran")
+        # An Image carries no counter, so its messages are counted here.
+        self.seq = int(m.sequence) if hasattr(m, "sequence") else self.seq + 1
+        note = getattr(m, "note", "")
+        return Sample(self.name, self.seq, to_ns(m.header.stamp), recv_ns, payload, flags, note)
+
+    def _spec(
+        self, shape: tuple[int, ...], unit: str, names: tuple[str, ...], rate_hz: float, m: Any
+    ) -> StreamSpec:
+        made = StreamSpec(
+            name=self.name,
+            kind=self.kind,
+            rate_hz=rate_hz,
+            shape=shape,
+            unit=unit,
+            channels=names,
+            frame_id=m.header.frame_id,
+            origin=self.origin,
+            device=getattr(m, "sensor_model", ""),
+        )
+        if self.info is None:
+            return made
+        return replace(
+            made,
+            rate_hz=rate_hz or self.info.rate_hz,
+            origin=Origin(self.info.origin),
+            device=self.info.device,
+        )
+
+
+# -- calibration of a camera
+
+
+def camera_info(path: str | Path) -> CameraInfo:
+    """Read the YAML file that ROS's camera_calibration writes.
+
+    Raises:
+        ConfigError: The file is missing or is not such a file.
+    """
+    path = Path(str(path).removeprefix("file://"))
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        made = CameraInfo(
+            width=int(data["image_width"]),
+            height=int(data["image_height"]),
+            distortion_model=str(data["distortion_model"]),
+            d=[float(v) for v in data["distortion_coefficients"]["data"]],
+            k=[float(v) for v in data["camera_matrix"]["data"]],
+        )
+        made.r = [float(v) for v in data["rectification_matrix"]["data"]]
+        made.p = [float(v) for v in data["projection_matrix"]["data"]]
+    except OSError as err:
+        raise ConfigError(f"cannot read the calibration '{path}': {err.strerror}") from err
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AssertionError) as err:
+        raise ConfigError(
+            f"'{path}' is not a camera calibration: {err}",
+            hint="make one with `ros2 run camera_calibration cameracalibrator`",
+        ) from err
+    return made

@@ -1,0 +1,181 @@
+"""Drives the first half of a pipeline from topics: samples in, perceived windows out.
+
+Two threads: one aligns, observes and asks the quick perceivers; the other does the same for slow
+ones (speech recognition) and completes the window. Both take from bounded queues; what is refused
+is counted. The stages themselves are those of `thymos.pipeline`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, Queue
+
+from thymos.align.window import Window
+from thymos.clock import RobotClock
+from thymos.contract import Cue
+from thymos.pipeline import Estimate, PerceiverSlot, Pipeline, number, source_info
+from thymos.reason.base import Evidence
+from thymos.reason.fusion import fuse
+from thymos.samples import Kind, Sample, StreamSpec
+from thymos_msgs.msg import PerceptionWindow
+
+from thymos_nodes.convert import window_to_msg
+
+POLL_S = 0.02
+JOIN_S = 3.0
+QUEUE = {Kind.VIDEO: 32, Kind.AUDIO: 512, Kind.GAS: 256}
+MAX_WINDOWS = 4  # windows that may wait for slow perceivers; the oldest is then given out as it is
+
+Publish = Callable[[PerceptionWindow], None]
+Item = tuple[StreamSpec, Sample]
+
+
+@dataclass(slots=True)
+class Count:
+    """What happened so far."""
+
+    windows: int = 0
+    refused: int = 0
+    skipped: int = 0
+    estimate_ms: float = 0.0
+
+
+class Perceiving:
+    """The threads of a perception node.
+
+    Args:
+        pipeline: Gets the samples.
+        clock: ROS time.
+        on_estimate: Gets each window with its first estimate.
+        on_window: Gets each window when its slow cues are in.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, clock: RobotClock, on_estimate: Publish, on_window: Publish
+    ) -> None:
+        self._pipeline = pipeline
+        self._clock = clock
+        self._on_estimate = on_estimate
+        self._on_window = on_window
+        self._items: Queue[Item | None] = Queue()
+        self._slow: Queue[Sample | Estimate | None] = Queue()
+        self._behind = 0  # windows that wait for the second thread
+        self._halt = threading.Event()
+        self.count = Count()
+        self._threads = [
+            threading.Thread(target=self._align, name="perceive", daemon=True),
+            threading.Thread(target=self._complete, name="perceive-slow", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End both threads; what still waits is left out."""
+        self._halt.set()
+        self._items.put(None)
+        self._slow.put(None)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(JOIN_S)
+
+    def take(self, spec: StreamSpec, sample: Sample) -> None:
+        """Take one sample of a stream (any thread); never waits."""
+        if self._items.qsize() >= QUEUE[spec.kind]:
+            self.count.refused += 1
+            return
+        self._items.put((spec, sample))
+
+    # -- first thread
+
+    def _align(self) -> None:
+        while not self._halt.is_set():
+            try:
+                item = self._items.get(timeout=POLL_S)
+            except Empty:
+                item = None
+            try:
+                if item is None:
+                    self._give_out()
+                else:
+                    self._observe(*item)
+            except Exception as err:  # noqa: BLE001  one sample or window is lost, told, and on
+                self._pipeline.note(f"perception failed: {type(err).__name__}: {err}")
+
+    def _observe(self, spec: StreamSpec, sample: Sample) -> None:
+        if self._pipeline.streams.get(spec.name) != spec:
+            self._pipeline.add_stream(spec)
+        self._pipeline.push(sample)
+        # A window that this sample completes is asked for before the sample is observed, as in a
+        # run on files, so that both give the same cues.
+        self._give_out()
+        for slot in self._slots(sample.stream):
+            if not slot.slow:
+                slot.observe(sample)
+            elif self._slow.qsize() < QUEUE[spec.kind]:
+                self._slow.put(sample)
+            else:
+                self.count.refused += 1
+
+    def _give_out(self) -> None:
+        for window in self._pipeline.ready(self._clock.now_ns()):
+            self._estimate(window)
+
+    def _slots(self, stream: str) -> list[PerceiverSlot]:
+        return [s for s in self._pipeline.slots if s.stream == stream]
+
+    def _estimate(self, window: Window) -> None:
+        self.count.windows += 1
+        made = self._pipeline.estimate(window)
+        late_ms = (self._clock.now_ns() - window.t1_ns) / 1e6
+        made.latency_ms["estimate"] = self.count.estimate_ms = late_ms
+        self._on_estimate(self._message(made, made.cues, complete=False))
+        self._behind += 1
+        self._slow.put(made)
+
+    # -- second thread
+
+    def _complete(self) -> None:
+        while not self._halt.is_set():
+            item = self._slow.get()
+            if isinstance(item, Sample):
+                for slot in self._slots(item.stream):
+                    if slot.slow:
+                        slot.observe(item)
+            elif item is not None and not self._halt.is_set():
+                self._words(item)
+
+    def _words(self, made: Estimate) -> None:
+        self._behind -= 1
+        start = time.perf_counter()
+        if self._behind > MAX_WINDOWS:
+            self.count.skipped += 1
+            found, faults = [], ["words are left out: perception is behind"]
+        else:
+            found, faults = self._pipeline.ask(made.window, slow=True)
+        made.latency_ms["words"] = (time.perf_counter() - start) * 1e3
+        cues = number(made.window, [*made.cues, *found])
+        self._on_window(self._message(made, cues, complete=True, faults=tuple(faults)))
+
+    def _message(
+        self,
+        made: Estimate,
+        cues: tuple[Cue, ...],
+        *,
+        complete: bool,
+        faults: tuple[str, ...] = (),
+    ) -> PerceptionWindow:
+        affect = fuse(cues) if complete else made.affect
+        evidence = Evidence(self._pipeline.info(made.window), cues, affect)
+        return window_to_msg(
+            evidence,
+            complete=complete,
+            sources=[source_info(spec) for spec in self._pipeline.streams.values()],
+            latency_ms=made.latency_ms,
+            notes=(*self._pipeline.notes, *made.notes, *faults),
+        )

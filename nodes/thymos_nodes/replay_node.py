@@ -1,0 +1,233 @@
+"""A recording onto live topics, with /clock: what the sensors said, at the pace they said it.
+
+Headers carry the capture times of the recording. One whose time begins at 0 (a media file) is
+moved to begin at `start_s`, since ROS takes time 0 for "no time yet".
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image
+from thymos.errors import ConfigError, ThymosError
+from thymos.pipeline import source_info
+from thymos.samples import NS_PER_S, Kind, Origin, Sample, Source, StreamSpec, duration_ns
+from thymos_msgs.msg import AudioFrame, GasArray, SourceInfo
+
+from thymos_nodes import convert, convert_sensors, qos
+from thymos_nodes.params import Param
+from thymos_nodes.ros_time import to_msg
+
+TOPIC = {
+    Kind.VIDEO: ("camera", "camera/image_raw", Image),
+    Kind.AUDIO: ("microphone", "microphone/audio", AudioFrame),
+    Kind.GAS: ("enose", "enose/data", GasArray),
+}
+CLOCK_S = 0.01
+DEPTH = 200  # deep, so that a subscriber that stumbles does not lose anything
+
+PARAMS = (
+    Param("bag", "", "Recording: rosbag2 folder, .mcap, .bag or a media file."),
+    Param("rate", 1.0, "Speed; 1.0 is real time.", 0.01, 100.0),
+    Param("streams", "camera,microphone,enose", "Which streams to play, separated by commas."),
+    Param("start_s", 1000.0, "Where a recording that counts from 0 begins [s].", 1.0, 4e9),
+    Param("wait_for", "", "Topics that must have a subscriber first, separated by commas."),
+    Param("wait_s", 30.0, "How long to wait for subscribers [s].", 0.0, 600.0),
+    Param("tail_s", 3.0, "How long /clock runs on after the end [s].", 0.0, 600.0),
+)
+
+
+class ReplayNode(Node):  # type: ignore[misc]
+    """Plays a recording once, then ends. Says at the end what was published and what arrived."""
+
+    def __init__(self) -> None:
+        super().__init__("replay")
+        for param in PARAMS:
+            self.declare_parameter(param.name, param.default, param.descriptor())
+        self.finish: Callable[[], None] = lambda: None
+        self.exit_code = 0
+        self._halt = threading.Event()
+        self._received: dict[str, int] = {}
+        self._clock_publisher = self.create_publisher(Clock, "/clock", 10)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        self._thread = threading.Thread(target=self._work, name="replay", daemon=True)
+        self._sources = self._open()
+        self._thread.start()
+
+    def release(self) -> None:
+        """End early."""
+        self._halt.set()
+        if self._thread.is_alive():
+            self._thread.join(2.0)
+
+    # -- the recording
+
+    def _open(self) -> list[Source]:
+        from thymos.explain import open_media
+
+        path = str(self._value("bag"))
+        if not path:
+            raise ConfigError("no recording was given", hint="set the parameter bag")
+        sources, _, notes = open_media(Path(path).expanduser())
+        for text in notes:
+            self.get_logger().warning(text)
+        wanted = {name.strip() for name in str(self._value("streams")).split(",")}
+        found = [s for s in sources if TOPIC[s.spec.kind][0] in wanted]
+        if not found:
+            raise ConfigError(f"'{path}' has none of these streams: {', '.join(sorted(wanted))}")
+        return found
+
+    def _work(self) -> None:
+        try:
+            with ExitStack() as stack:
+                for source in self._sources:
+                    stack.enter_context(source)
+                self._play()
+        except ThymosError as err:
+            self.get_logger().error(f"{err}" + (f" ({err.hint})" if err.hint else ""))
+            self.exit_code = 1
+        except Exception as err:  # noqa: BLE001  told in one line; the exit code says it too
+            if not self._halt.is_set():
+                self.get_logger().error(f"{type(err).__name__}: {err}")
+                self.exit_code = 1
+        finally:
+            self.finish()
+
+    def _play(self) -> None:
+        from thymos.record import merge
+
+        outlets = {s.spec.name: Outlet(self, s.spec) for s in self._sources}
+        self._await([*outlets.values()])
+        pace = Pace(self._value("rate"), self._set_clock, self._halt)
+        shift: int | None = None
+        for sample in merge(self._sources):
+            if shift is None:
+                absolute = sample.t_ns >= NS_PER_S
+                shift = 0 if absolute else int(self._value("start_s") * NS_PER_S)
+                pace.begin(sample.t_ns + shift)
+            outlet = outlets[sample.stream]
+            if not pace.until(sample.t_ns + shift + duration_ns(sample, outlet.spec)):
+                return
+            outlet.publish(sample, sample.t_ns + shift)
+        pace.until(pace.now_ns + int(self._value("tail_s") * NS_PER_S))
+        self._report(outlets.values(), pace)
+
+    def _await(self, outlets: list[Outlet]) -> None:
+        """Wait until those who shall hear it are there; nothing is played to an empty room."""
+        topics = [t.strip() for t in str(self._value("wait_for")).split(",") if t.strip()]
+        deadline = time.monotonic() + float(self._value("wait_s"))
+        while not self._halt.is_set():
+            missing = [o.topic for o in outlets if o.subscribers == 0]
+            missing += [t for t in topics if self.count_subscribers(t) == 0]
+            if not missing:
+                return
+            if time.monotonic() > deadline:
+                self.get_logger().warning(f"nobody listens to {', '.join(missing)}")
+                return
+            self._halt.wait(0.05)
+
+    # -- clock and report
+
+    def _set_clock(self, now_ns: int) -> None:
+        self._clock_publisher.publish(Clock(clock=to_msg(now_ns)))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            node, _, task = status.name.partition(": ")
+            if node.rpartition("/")[2] == "perception":
+                values = {v.key: v.value for v in status.values}
+                if "received" in values:
+                    self._received[task] = int(values["received"])
+
+    def _report(self, outlets: Iterable[Outlet], pace: Pace) -> None:
+        streams = {
+            o.spec.name: {"published": o.count, "received": self._received.get(o.role)}
+            for o in outlets
+        }
+        self.get_logger().info(
+            "replayed "
+            + json.dumps({"streams": streams, "late_ms_max": round(pace.late_ms_max, 1)})
+        )
+
+    def _value(self, name: str) -> Any:
+        return self.get_parameter(name).value
+
+
+class Outlet:
+    """The topics of one stream."""
+
+    def __init__(self, node: Node, spec: StreamSpec) -> None:
+        self.spec = spec
+        self.role, self.topic, kind = TOPIC[spec.kind]
+        self.count = 0
+        self._publisher = node.create_publisher(kind, self.topic, qos.sensor("reliable", DEPTH))
+        self._info = node.create_publisher(SourceInfo, f"{self.role}/source", qos.LATCHED)
+        info = source_info(spec)
+        if spec.origin is Origin.LIVE:
+            info = info.model_copy(update={"origin": Origin.RECORDED.value})
+        self._info.publish(convert.source_to_msg(info.model_copy(update={"stream": self.role})))
+
+    @property
+    def subscribers(self) -> int:
+        """How many are matched."""
+        return int(self._publisher.get_subscription_count())
+
+    def publish(self, sample: Sample, t_ns: int) -> None:
+        """Publish one sample with a capture time in ROS time."""
+        frame = self.spec.frame_id
+        if self.spec.kind is Kind.VIDEO:
+            message: Any = convert_sensors.image_to_msg(sample, frame, t_ns)
+        elif self.spec.kind is Kind.AUDIO:
+            message = convert_sensors.audio_to_msg(sample, self.spec, frame, t_ns)
+        else:
+            message = convert_sensors.gas_to_msg(sample, self.spec, frame, t_ns)
+        self._publisher.publish(message)
+        self.count += 1
+
+
+class Pace:
+    """Lets the time of the recording pass at a rate, and tells it.
+
+    Args:
+        rate: Seconds of the recording in a second.
+        tell: Gets the time, every 10 ms and before every sample.
+        halt: Ends the waiting.
+    """
+
+    def __init__(self, rate: float, tell: Callable[[int], None], halt: threading.Event) -> None:
+        self._rate = rate
+        self._tell = tell
+        self._halt = halt
+        self._wall = 0.0
+        self._start = 0
+        self.now_ns = 0
+        self.late_ms_max = 0.0
+
+    def begin(self, t_ns: int) -> None:
+        """The recording begins now, with this time."""
+        self._wall, self._start, self.now_ns = time.monotonic(), t_ns, t_ns
+        self._tell(t_ns)
+
+    def until(self, t_ns: int) -> bool:
+        """Wait until it is `t_ns`; False if it was interrupted. Time never goes backwards."""
+        while True:
+            elapsed = (time.monotonic() - self._wall) * self._rate
+            now = self._start + int(elapsed * NS_PER_S)
+            if now >= t_ns or self._halt.is_set():
+                break
+            self.now_ns = max(self.now_ns, now)
+            self._tell(self.now_ns)
+            self._halt.wait(min(CLOCK_S, (t_ns - now) / NS_PER_S / self._rate))
+        self.late_ms_max = max(self.late_ms_max, (now - t_ns) / 1e6 / self._rate)
+        self.now_ns = max(self.now_ns, t_ns)
+        self._tell(self.now_ns)
+        return not self._halt.is_set()

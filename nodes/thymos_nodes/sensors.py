@@ -1,0 +1,255 @@
+"""Camera, microphone and electronic nose: a source of the SDK, published as it comes."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, ClassVar
+
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, Image
+from thymos.clock import MonotonicClock
+from thymos.devices import StreamRole, open_uri
+from thymos.errors import ConfigError
+from thymos.pipeline import source_info
+from thymos.reading import Readers
+from thymos.samples import Kind, Sample, StreamSpec
+from thymos_msgs.msg import AudioFrame, GasArray, SourceInfo
+
+from thymos_nodes import bridges, convert, convert_sensors, diagnostics, qos
+from thymos_nodes.diagnostics import Rate, Task
+from thymos_nodes.lifecycle import ThymosNode
+from thymos_nodes.params import Param
+from thymos_nodes.ros_time import RosTime, wall_ns
+
+
+def _params(uri: str, frame_id: str) -> tuple[Param, ...]:
+    return (
+        Param("uri", uri, "Where the stream comes from; `thymos devices` lists what there is."),
+        Param("frame_id", frame_id, "tf frame of the sensor, without a leading slash."),
+        Param(
+            "qos",
+            "sensor_data",
+            "sensor_data: best effort, as drivers do; reliable: for lossless recording.",
+            choices=qos.CHOICES,
+        ),
+    )
+
+
+class SensorNode(ThymosNode):
+    """A source of the SDK as a node. Capture times are mapped to ROS time, nothing else."""
+
+    role: ClassVar[StreamRole]
+    kind: ClassVar[Kind]
+
+    def __init__(self) -> None:
+        super().__init__(self.role)
+        self._readers: Readers | None = None
+        self._spec: StreamSpec | None = None
+        self._halt = threading.Event()
+        self._rate = Rate()
+        self._late_ms = 0.0
+        self._ended = ""
+        self._time = RosTime(self.ros_clock, on_step=self._on_step)
+
+    # -- lifecycle
+
+    def setup(self) -> None:
+        """Open the device, announce where the stream comes from."""
+        source = open_uri(self.role, self.value("uri"))
+        if source is None:
+            raise ConfigError(
+                f"the {self.role} is off", hint="set the parameter uri, or do not start this node"
+            )
+        readers = Readers([source], MonotonicClock())
+        readers.__enter__()
+        self._readers = readers
+        self._spec = readers.specs[0]
+        self._ended = ""
+        self._make_publishers()
+        self._info = self.create_publisher(SourceInfo, f"{self.role}/source", qos.LATCHED)
+        self._info.publish(convert.source_to_msg(source_info(self._spec)))
+        self.get_logger().info(f"{self._spec.device or self._spec.name}: {self._facts()}")
+
+    def start(self) -> None:
+        """Begin to read."""
+        assert self._readers is not None  # noqa: S101  the lifecycle sees to it
+        self._halt = threading.Event()
+        self._readers.start(self._halt, take=self._take, ended=self._on_end, note=self._on_note)
+
+    def stop(self) -> None:
+        """Cease to read; the device stays open."""
+        self._halt.set()
+        if self._readers is not None:
+            self._readers.join()
+
+    def teardown(self) -> None:
+        """Close the device."""
+        if self._readers is not None:
+            self._readers.__exit__(None, None, None)
+            self._readers = None
+        for publisher in list(self.publishers):
+            if publisher.topic_name.startswith(self.resolve_topic_name(f"{self.role}/")):
+                self.destroy_lifecycle_publisher(publisher)
+
+    # -- samples
+
+    def _take(self, sample: Sample) -> None:
+        """On the reader's thread: publish one sample."""
+        if self._halt.is_set():
+            return
+        self._rate.tick(wall_ns())
+        self._late_ms = sample.latency_ns / 1e6
+        self.publish_sample(sample, self._time.to_ros(sample.t_ns))
+
+    def publish_sample(self, sample: Sample, t_ns: int) -> None:
+        """Publish one sample; `t_ns` is its capture time in ROS time."""
+        raise NotImplementedError
+
+    def _make_publishers(self) -> None:
+        raise NotImplementedError
+
+    def _sensor_publisher(self, kind: type, topic: str) -> Any:
+        return self.create_lifecycle_publisher(
+            kind,
+            f"{self.role}/{topic}",
+            qos.sensor(self.value("qos")),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    @property
+    def spec(self) -> StreamSpec:
+        """Of the open source."""
+        assert self._spec is not None  # noqa: S101
+        return self._spec
+
+    @property
+    def frame_id(self) -> str:
+        """Frame of the parameters."""
+        return str(self.value("frame_id")).lstrip("/")
+
+    # -- what people are told
+
+    def _facts(self) -> str:
+        spec = self.spec
+        return f"{spec.kind.value}, {spec.rate_hz:g} Hz, {spec.unit}, {spec.origin.value}"
+
+    def _on_note(self, text: str) -> None:
+        self.get_logger().warning(text)
+
+    def _on_end(self, stream: str, reason: str) -> None:
+        del stream
+        if not self._halt.is_set():
+            self._ended = reason or "the recording is over"
+            self.get_logger().info(self._ended)
+
+    def _on_step(self, step_ns: int) -> None:
+        self.get_logger().warning(
+            f"ROS time jumped by {step_ns / 1e9:+.3f} s against the sensor clock; stamps follow"
+        )
+
+    @property
+    def hardware_id(self) -> str:
+        """Device, or the URI while it is not open."""
+        return (self._spec.device if self._spec else "") or str(self.value("uri"))
+
+    def tasks(self) -> list[Task]:
+        """One task: capture."""
+        if self._readers is None:
+            return []
+        task = diagnostics.of_source(
+            self._readers.health[self.spec.name],
+            self._readers.counters[self.spec.name],
+            measured_hz=self._rate.hz(wall_ns()),
+            nominal_hz=self.nominal_hz,
+            facts={
+                "uri": self.value("uri"),
+                "origin": self.spec.origin.value,
+                "capture to publish": f"{self._late_ms:.1f} ms",
+                "published": str(self._rate.total),
+            },
+        )
+        if self._ended:
+            task.worsen(diagnostics.WARN, f"ended: {self._ended}")
+        return [task]
+
+    @property
+    def nominal_hz(self) -> float:
+        """Messages a second; 0 if unknown."""
+        return self.spec.rate_hz
+
+
+class CameraNode(SensorNode):
+    """Publishes `camera/image_raw`, and `camera/camera_info` if a calibration is given."""
+
+    role = "camera"
+    kind = Kind.VIDEO
+    PARAMS = (
+        *_params("v4l2:/dev/video0", "camera_color_optical_frame"),
+        Param("calibration", "", "YAML file of camera_calibration; empty: no camera_info."),
+    )
+
+    def _make_publishers(self) -> None:
+        path = self.value("calibration")
+        self._calibration = convert_sensors.camera_info(path) if path else None
+        self._image = self._sensor_publisher(Image, "image_raw")
+        if self._calibration is not None:
+            self._camera_info = self._sensor_publisher(CameraInfo, "camera_info")
+
+    def publish_sample(self, sample: Sample, t_ns: int) -> None:
+        """Image, and calibration with the same stamp and frame."""
+        image = convert_sensors.image_to_msg(sample, self.frame_id, t_ns)
+        self._image.publish(image)
+        if self._calibration is not None:
+            self._calibration.header = image.header
+            self._camera_info.publish(self._calibration)
+
+
+class MicrophoneNode(SensorNode):
+    """Publishes `microphone/audio`."""
+
+    role = "microphone"
+    kind = Kind.AUDIO
+    PARAMS = _params("portaudio:default", "mic_link")
+
+    def _make_publishers(self) -> None:
+        self._audio = self._sensor_publisher(AudioFrame, "audio")
+
+    def publish_sample(self, sample: Sample, t_ns: int) -> None:
+        """One block of sound."""
+        self._audio.publish(convert_sensors.audio_to_msg(sample, self.spec, self.frame_id, t_ns))
+
+    @property
+    def nominal_hz(self) -> float:
+        """Blocks a second, if all have one size."""
+        frames = self.spec.shape[0] if self.spec.shape else 0
+        return self.spec.rate_hz / frames if frames > 0 else 0.0
+
+
+class EnoseNode(SensorNode):
+    """Publishes `enose/data`, the climate it measures, and olfaction_msgs if installed.
+
+    `enose/data` is what the device reports, unfiltered; baseline and classes are perception.
+    """
+
+    role = "enose"
+    kind = Kind.GAS
+    PARAMS = _params("serial:/dev/ttyUSB0", "enose_link")
+
+    def _make_publishers(self) -> None:
+        self._data = self._sensor_publisher(GasArray, "data")
+        measured = {name.lower() for name in self.spec.channels}
+        self._climate = {
+            name: self._sensor_publisher(convert_sensors.CLIMATE[name], name)
+            for name in convert_sensors.ENVIRONMENT
+            if name in measured
+        }
+        self._olfaction = bridges.Olfaction.of(self)
+
+    def publish_sample(self, sample: Sample, t_ns: int) -> None:
+        """One reading."""
+        reading = convert_sensors.gas_to_msg(sample, self.spec, self.frame_id, t_ns)
+        self._data.publish(reading)
+        for name, publisher in self._climate.items():
+            publisher.publish(convert_sensors.climate_to_msg(name, reading))
+        if self._olfaction is not None:
+            self._olfaction.publish(reading)
