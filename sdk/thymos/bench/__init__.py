@@ -1,0 +1,1 @@
+"""Measurements of the whole street; `thymos bench` and `benchmarks/` print them."""
