@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 from media import write_media
-
 from thymos.models import ModelStore
 
 
-def refused(outcome, *words: str, code: int = 1) -> None:  # noqa: ANN001
+def refused(outcome, *words: str, code: int = 1) -> None:
     assert outcome.code == code, outcome.err
     assert "Traceback" not in outcome.err
     assert outcome.out == ""

@@ -26,7 +26,7 @@ from thymos.errors import DeviceLostError, DeviceNotFoundError
 from thymos.events import Observer
 from thymos.pipeline import Pipeline
 from thymos.runner import run_capture, run_live
-from thymos.samples import NS_PER_S, Flag, Health, Kind, Sample, StreamSpec
+from thymos.samples import NS_PER_S, EndOfStream, Flag, Health, Kind, Sample, StreamSpec
 from thymos.supervise import Supervisor, pace_together
 
 CONFIG = Config(window=WindowConfig(length_s=0.5, hop_s=0.5), respond=RespondConfig(speak=False))
@@ -71,8 +71,10 @@ def test_recorded_sources_play_in_real_time_on_one_time_base() -> None:
     ]
     before = MonotonicClock().now_ns()
     summary = run_live(streams, street(keeper, EchoReasoner(), CountingPerceiver(), SlowVoice()))
-    first = {name: min(s.t_ns for s in keeper.samples if s.stream == name) for name in
-             ("camera", "microphone")}
+    first = {
+        name: min(s.t_ns for s in keeper.samples if s.stream == name)
+        for name in ("camera", "microphone")
+    }
     assert first["microphone"] - first["camera"] == 300_000_000
     assert first["camera"] >= before
     assert all(s.latency_ns >= 0 for s in keeper.samples)
@@ -84,10 +86,8 @@ def test_recorded_sources_play_in_real_time_on_one_time_base() -> None:
 def test_the_newest_window_wins_while_the_model_is_busy() -> None:
     keeper, reasoner = Keeper(), EchoReasoner()
     reasoner.gate = threading.Event()
-    threading.Timer(1.6, reasoner.gate.set).start()
-    summary = run_live(
-        [source(Kind.VIDEO, 20, 2.5)], street(keeper, reasoner, CountingPerceiver())
-    )
+    threading.Timer(2.4, reasoner.gate.set).start()
+    summary = run_live([source(Kind.VIDEO, 20, 2.5)], street(keeper, reasoner, CountingPerceiver()))
     assert summary.skipped == len(keeper.skipped) >= 1
     assert summary.windows == summary.reasoned + summary.skipped
     ids = [r.window.id for r in keeper.reports]
@@ -166,7 +166,8 @@ def test_a_device_that_was_never_there_is_an_error_and_closes_the_others() -> No
     nose = Never(spec(Kind.GAS, 1), [], live=True)
     with pytest.raises(DeviceNotFoundError, match="no such nose"):
         run_live([camera, nose], street(Keeper(), EchoReasoner()))
-    assert not camera.is_open
+    with pytest.raises(EndOfStream):  # closed again
+        camera.read(0.0)
 
 
 def test_pacing_keeps_live_sources_as_they_are() -> None:
