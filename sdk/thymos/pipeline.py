@@ -72,12 +72,15 @@ class PerceiverSlot:
 
     def cues(self, window: Window) -> tuple[list[Cue], list[str]]:
         """Ask for the cues of a window; an exception gives none and a note."""
+        notes: list[str] = []
         try:
             found = self.perceiver.cues(window)
+            notes = list(self.perceiver.notes)
         except Exception as err:  # noqa: BLE001  as above
             found = []
             self.fault = f"{self.perceiver.modality}: {type(err).__name__}: {err}"
-        notes = [f"perception fault in {self.fault}"] if self.fault else []
+        if self.fault:
+            notes.append(f"perception fault in {self.fault}")
         self.fault = ""
         return found, notes
 

@@ -48,6 +48,7 @@ class CountingPerceiver:
     modality: ClassVar[Modality] = "face"
     kind: ClassVar[Kind] = Kind.VIDEO
     slow: ClassVar[bool] = False
+    notes: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.seen: list[int] = []

@@ -21,6 +21,9 @@ class Perceiver(Protocol):
     reasoning stage, after the first estimate has gone out.
     """
 
+    notes: tuple[str, ...]
+    """What was lacking in the window last asked for, in words."""
+
     modality: ClassVar[Modality]
     kind: ClassVar[Kind]
     slow: ClassVar[bool]
