@@ -36,7 +36,7 @@ class Found(Protocol):
 
     @property
     def detail(self) -> str:
-        """Chip, channels, rate …"""
+        """Chip, channels, rate."""
 
     @property
     def usable(self) -> bool:
