@@ -1,0 +1,1 @@
+"""Every performance figure of the README: `make bench`, or `python -m benchmarks`."""
