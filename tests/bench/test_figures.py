@@ -25,7 +25,8 @@ def test_value_of_many_is_the_p95() -> None:
 
 @pytest.mark.parametrize(
     ("value", "target", "reached"),
-    [(150, "<= 150", True), (1.0, "< 1", False), (0, "== 0", True), (-1, "== 0", False), (1, "", None)],
+    [(150, "<= 150", True), (1.0, "< 1", False), (0, "== 0", True), (-1, "== 0", False),
+     (1, "", None)],
 )  # fmt: skip
 def test_targets(value, target, reached) -> None:
     assert Figure("x", value, "", {}, target).reached is reached
