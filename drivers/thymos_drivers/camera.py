@@ -151,6 +151,8 @@ class V4l2Camera(BaseSource):
             inbox.end(self._gone("it ended"))
         except (OSError, ValueError, av.error.FFmpegError) as err:
             inbox.end(self._gone(str(err)))
+        except Exception as err:  # noqa: BLE001  a reader must not wait for a thread that died
+            inbox.end(DeviceError(f"the camera driver failed: {type(err).__name__}: {err}"))
         finally:
             container.close()
 

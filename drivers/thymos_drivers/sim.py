@@ -76,7 +76,8 @@ class SimSource(BaseSource):
             return self._next(t_ns, t_ns)
         wait_s = (t_ns - time.monotonic_ns()) / NS_PER_S
         if wait_s > timeout_s:
-            self._closed.wait(timeout_s)
+            if self._closed.wait(timeout_s):
+                raise EndOfStream
             return None
         if wait_s > 0 and self._closed.wait(wait_s):
             raise EndOfStream

@@ -1,0 +1,61 @@
+"""Listing what is plugged in never opens and never fails."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from thymos.devices import ROLES, found
+from thymos_drivers import listing
+
+
+def test_every_role_can_be_listed() -> None:
+    for role in ROLES:
+        for device in found(role):
+            assert device.name
+            assert device.usable or device.reason
+
+
+def test_a_camera_that_may_not_be_opened_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = tmp_path / "video0"
+    node.touch()
+    monkeypatch.setattr(listing, "v4l2_names", lambda: {str(node): "C920", "/dev/gone": "old"})
+    monkeypatch.setattr(listing, "_realsense", list)
+    monkeypatch.setattr(listing.os, "access", lambda *_: False)
+    mine, gone = listing.cameras()
+    assert not mine.usable
+    assert "usermod -aG video" in mine.remedy
+    assert "missing" in gone.reason
+    monkeypatch.setattr(listing.os, "access", lambda *_: True)
+    assert listing.cameras()[0].usable
+
+
+def test_microphones_are_listed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = [
+        {"name": "Speaker", "max_input_channels": 0, "default_samplerate": 48000.0},
+        {"name": "USB Mic", "max_input_channels": 2, "default_samplerate": 44100.0},
+    ]
+    fake = SimpleNamespace(query_devices=lambda: devices, PortAudioError=RuntimeError)
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    (mic,) = listing.microphones()
+    assert mic.uri == "portaudio:USB Mic"
+    assert mic.detail == "2 channels, 44100 Hz"
+
+
+def test_serial_ports_on_usb_are_listed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    node = tmp_path / "ttyUSB0"
+    node.touch()
+    port = SimpleNamespace(
+        device=str(node), vid=0x1A86, pid=0x7523, product="USB Serial", description="",
+        serial_number="A1",
+    )  # fmt: skip
+    board = SimpleNamespace(device="/dev/ttyS0", vid=None)
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [board, port])
+    (nose,) = listing.enoses()
+    assert nose.uri == f"serial:{node}"
+    assert nose.detail == "CH340 (ESP32, Arduino clones), serial A1"
+    assert nose.usable

@@ -1,0 +1,183 @@
+"""RealSense against the library's own software device, and by record and playback."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from thymos.devices import open_uri
+from thymos.errors import (
+    ConfigError,
+    DeviceError,
+    DeviceLostError,
+    DeviceNotFoundError,
+    DevicePermissionError,
+    MediaError,
+)
+from thymos.samples import EndOfStream, Flag, Health, Sample
+from thymos_drivers.realsense import RealSense, typed_error
+
+rs = pytest.importorskip("pyrealsense2", reason="pyrealsense2 is not installed (thymos[realsense])")
+
+WIDTH, HEIGHT = 64, 48
+FRAMES = 60
+
+
+class Rig:
+    """A colour camera made of software."""
+
+    def __init__(self) -> None:
+        self.device = rs.software_device()
+        self.sensor = self.device.add_sensor("RGB Camera")
+        lens = rs.intrinsics()
+        lens.width, lens.height, lens.fx, lens.fy, lens.ppx, lens.ppy = (
+            WIDTH,
+            HEIGHT,
+            60,
+            60,
+            32,
+            24,
+        )
+        lens.model, lens.coeffs = rs.distortion.none, [0.0] * 5
+        stream = rs.video_stream()
+        stream.type, stream.index, stream.uid = rs.stream.color, 0, 0
+        stream.width, stream.height, stream.fps, stream.bpp = WIDTH, HEIGHT, 30, 3
+        stream.fmt, stream.intrinsics = rs.format.bgr8, lens
+        self.profile = self.sensor.add_video_stream(stream)
+        self._kept: list[np.ndarray] = []
+
+    def show(self, n: int, stamp_ms: float) -> None:
+        pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        pixels[..., 0], pixels[..., 2] = n, 200  # blue counts, red is constant
+        self._kept.append(pixels)
+        frame = rs.software_video_frame()
+        frame.pixels, frame.stride, frame.bpp = pixels, WIDTH * 3, 3
+        frame.timestamp, frame.frame_number = stamp_ms, n
+        frame.domain = rs.timestamp_domain.hardware_clock
+        frame.profile = self.profile.as_video_stream_profile()
+        self.sensor.on_video_frame(frame)
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rig = Rig()
+    folder = tmp_path_factory.mktemp("realsense")
+    path = folder / "session.db3"
+    try:
+        recorder = rs.recorder(str(path), rig.device)
+    except RuntimeError:  # before 2.57 the library wrote ROS 1 bags
+        path = folder / "session.bag"
+        recorder = rs.recorder(str(path), rig.device)
+    sensor = recorder.query_sensors()[0]
+    sensor.open(sensor.get_stream_profiles()[0])
+    sensor.start(lambda frame: None)
+    for n in range(FRAMES):
+        rig.show(n, 1000.0 + 33.0 * n)
+        time.sleep(0.001)
+    sensor.stop()
+    sensor.close()
+    del sensor, recorder
+    return path
+
+
+def read_all(source: Any) -> Iterator[Sample]:
+    while True:
+        try:
+            sample = source.read(5.0)
+        except EndOfStream:
+            return
+        assert sample is not None
+        yield sample
+
+
+def test_playback_gives_each_frame_once(recording: Path) -> None:
+    source = open_uri("camera", f"realsense:{recording}")
+    assert isinstance(source, RealSense)
+    with source:
+        assert source.spec.shape == (HEIGHT, WIDTH, 3)
+        samples = []
+        for sample in read_all(source):
+            samples.append(sample)
+            if len(samples) == 5:
+                time.sleep(0.3)  # a slow reader loses nothing of a recording
+    assert [s.seq for s in samples] == list(range(FRAMES))
+    assert [s.t_ns for s in samples] == [33_000_000 * n for n in range(FRAMES)]
+    assert [tuple(s.payload[5, 5]) for s in samples] == [(200, 0, n) for n in range(FRAMES)]
+    assert source.counters.dropped == 0
+    assert not source.live
+
+
+def test_playback_can_be_closed_at_any_time(recording: Path) -> None:
+    for count in (0, 3):
+        with RealSense(str(recording)) as source:
+            for _ in range(count):
+                source.read(5.0)
+        with pytest.raises(EndOfStream):
+            source.read()
+
+
+def test_live_hardware_stamps_become_robot_time() -> None:
+    rig = Rig()
+    with RealSense(find=lambda _: rig.device) as source:
+        began = time.monotonic_ns()
+        samples = []
+        for n in range(20):
+            if n != 7:  # one frame is lost on the cable
+                rig.show(n, 50_000.0 + 5.0 * n)
+                samples.append(source.read(5.0))
+            time.sleep(0.005)
+        assert source.health.health is Health.OK
+        assert source.counters.dropped == 1
+    seen = [s for s in samples if s is not None]
+    assert len(seen) == 19
+    assert [s.seq for s in seen] == [n for n in range(20) if n != 7]
+    assert [s.seq for s in seen if s.flags & Flag.GAP_BEFORE] == [8]
+    assert all(began <= s.t_ns <= s.t_recv_ns for s in seen)
+    assert source.live
+
+
+def test_waiting_for_a_frame_ends_with_close() -> None:
+    rig = Rig()
+    source = RealSense(find=lambda _: rig.device)
+    source.open()
+    assert source.read(0.01) is None
+    closer = threading.Timer(0.05, source.close)
+    closer.start()
+    with pytest.raises(EndOfStream):
+        source.read(30.0)
+    closer.join()
+
+
+def test_no_camera_and_bad_files(tmp_path: Path) -> None:
+    with pytest.raises(DeviceNotFoundError) as none:
+        RealSense("123456789").open()
+    assert none.value.hint
+    with pytest.raises(MediaError, match="there is no file"):
+        RealSense(str(tmp_path / "no.db3")).open()
+    bad = tmp_path / "bad.db3"
+    bad.write_bytes(b"SQLite format 3\0" + b"x" * 900)
+    with pytest.raises(MediaError, match="not a RealSense recording"):
+        RealSense(str(bad)).open()
+    with pytest.raises(ConfigError):
+        open_uri("camera", "realsense:?fps=fast")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("No device connected", DeviceNotFoundError),
+        ("failed to set power state", DevicePermissionError),
+        ("Device or resource busy", DeviceError),
+        ("Frame didn't arrive within 5000", DeviceLostError),
+        ("xioctl(VIDIOC_QBUF) failed", DeviceError),
+    ],
+)
+def test_texts_become_types(text: str, kind: type[DeviceError]) -> None:
+    error = typed_error(text, "D435")
+    assert type(error) is kind
+    assert error.hint
