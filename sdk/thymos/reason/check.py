@@ -27,11 +27,13 @@ class Lexicon:
     Attributes:
         speaks_of: By modality, words that speak of it.
         emotions: By level-1 class, words that name it.
+        circumstance: Names of cues that argue for no emotion.
         plain: Words that add no fact.
     """
 
     speaks_of: dict[str, frozenset[str]]
     emotions: dict[str, frozenset[str]]
+    circumstance: frozenset[str]
     plain: frozenset[str]
 
 
@@ -43,6 +45,7 @@ def lexicon() -> Lexicon:
     return Lexicon(
         {name: frozenset(words.split()) for name, words in data["speaks_of"].items()},
         {name: frozenset(words.split()) for name, words in data["emotions"].items()},
+        frozenset(data["circumstance"].split()),
         frozenset(data["plain"].split()),
     )
 

@@ -10,6 +10,7 @@ with the evidence. Whatever does not pass is replaced by rules, told in `fallbac
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -19,10 +20,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from thymos.contract import Cue, Emotion, EmotionGuess, Explanation
 from thymos.reason import grammar, rules
 from thymos.reason.base import Evidence, TextSink
-from thymos.reason.check import objection
+from thymos.reason.check import lexicon, objection
 from thymos.reason.llm import Completer, Completion
 from thymos.reason.prompt import load_prompt, modality_sentences
-from thymos.reason.wording import adjective, phrase
+from thymos.reason.wording import adjective, onset, phrase
 
 PROMPT = "explain-1"
 SLOT = 0
@@ -34,6 +35,7 @@ first trials, docs/reasoning.md)."""
 ARGUES = 0.25
 """A cue argues for a class that it gives at least this probability."""
 MAX_ARGUMENTS = 4
+_USUAL = re.compile(r"\b(as usual|ordinary)\b")
 TIE = 0.05
 """Classes this close to the likeliest may be named by the model instead."""
 
@@ -103,7 +105,7 @@ class LlamaReasoner:
             self._prompt.chat(
                 sentences=modality_sentences(self._prompt, cues, ids), labels=", ".join(labels)
             ),
-            grammar=self._grammar(cues, ids, labels),
+            grammar=self._grammar(evidence, cues, ids, labels),
             max_tokens=MAX_TOKENS,
             on_text=stream,
             cancel=cancel,
@@ -126,13 +128,18 @@ class LlamaReasoner:
         self.llm.close()
 
     def _grammar(
-        self, cues: tuple[Cue, ...], ids: dict[str, str], labels: dict[str, Emotion]
+        self,
+        evidence: Evidence,
+        cues: tuple[Cue, ...],
+        ids: dict[str, str],
+        labels: dict[str, Emotion],
     ) -> str:
+        t0_ns = evidence.window.t0_ns
         verdicts = [
             grammar.Verdict(
                 label,
                 f"They seem {adjective(label)}",
-                () if self.writes else arguments(cues, level1),
+                () if self.writes else arguments(cues, level1, t0_ns),
             )
             for label, level1 in labels.items()
         ]
@@ -176,10 +183,12 @@ class LlamaReasoner:
             c for c in cues if c.id in kept or ids[c.id] in written.use or phrase(c).lower() in why
         )
         emotions = _lead(rules.guesses(evidence), written.label)
-        proof = rules.evidence_sentence(evidence, cited)
-        conflict = rules.conflict(evidence.affect)
-        tail = " ".join(p for p in (proof, conflict.text) if p)
-        if on_text is not None:
+        t0_ns = evidence.window.t0_ns
+        argued = {c.id for c in cited if f"{phrase(c)} {onset(c, t0_ns)}".lower() in why}
+        rest = [c for c in cited if c.id not in argued]
+        also = f"Noticed also: {rules.evidence_clauses(evidence, rest)}." if rest else ""
+        tail = " ".join(p for p in (also, rules.conflict(evidence.affect).text) if p)
+        if on_text is not None and tail:
             on_text(f" {tail}")
         base = self._rules.explain(evidence)
         return base.model_copy(
@@ -187,7 +196,7 @@ class LlamaReasoner:
                 "emotions": emotions,
                 "steps": rules.steps(evidence, cited, emotions, ""),
                 "tree": rules.tree(evidence, emotions),
-                "rationale": f"{written.why} {tail}",
+                "rationale": f"{written.why} {tail}".strip(),
                 "backend": self.backend,
                 "model": self.model,
             }
@@ -202,17 +211,25 @@ def supported_labels(evidence: Evidence) -> dict[str, Emotion]:
     return {g.label: g.level1 for g in classes + [g for g in guesses if g.label != g.level1]}
 
 
-def arguments(cues: Sequence[Cue], level1: Emotion) -> tuple[str, ...]:
-    """Clauses that may argue for a class, strongest first.
+def arguments(cues: Sequence[Cue], level1: Emotion, t0_ns: int) -> tuple[str, ...]:
+    """Clauses that may argue for a class, with their seconds, strongest first.
 
     Those of cues that read the class, then plain measures of modalities that do not read another
     one. Smell is context and argues for nothing unless its cue carries the emotion.
     """
     telling = [c for c in cues if c.emotion and c.emotion.get(level1, 0.0) >= ARGUES]
     contrary = {c.modality for c in cues if c.emotion} - {c.modality for c in telling}
-    plain = [c for c in cues if not c.emotion and c.modality not in ("smell", *contrary)]
+    plain = [
+        c
+        for c in cues
+        if not c.emotion
+        and not c.untrusted
+        and c.modality not in ("smell", *contrary)
+        and c.name not in lexicon().circumstance
+        and (level1 == "neutral" or not _USUAL.search(c.text))
+    ]
     telling.sort(key=lambda c: -c.confidence * (c.emotion or {}).get(level1, 0.0))
-    found = dict.fromkeys(phrase(c) for c in telling + plain)
+    found = dict.fromkeys(f"{phrase(c)} {onset(c, t0_ns)}" for c in telling + plain)
     return tuple(found)[:MAX_ARGUMENTS]
 
 

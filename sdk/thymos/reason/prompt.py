@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from importlib.resources import files
 
-from thymos.contract import Cue, Modality
+from thymos.contract import MODALITIES, Cue
 from thymos.errors import ModelError
 from thymos.reason.llm import Message
 from thymos.reason.wording import phrase, sanitise
@@ -75,8 +75,7 @@ def modality_sentences(prompt: Prompt, cues: tuple[Cue, ...], ids: dict[str, str
         ids: Short name of each cue id, as the model sees it.
     """
     lines: list[str] = []
-    order: list[Modality] = ["face", "voice", "words", "smell"]
-    for modality in order:
+    for modality in MODALITIES:
         own = [c for c in cues if c.modality == modality]
         if own and modality in prompt.sentences:
             told = "; ".join(f"{ids[c.id]} {_told(c)}" for c in own)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from thymos.contract import (
     EMOTIONS,
+    MODALITIES,
     Conflict,
     Cue,
     EmotionGuess,
@@ -21,6 +22,7 @@ from thymos.contract import (
     TreeNode,
 )
 from thymos.reason.base import Affect, Evidence, TextSink
+from thymos.reason.check import lexicon
 from thymos.reason.fusion import top
 from thymos.reason.wording import (
     MODALITY_NOUN,
@@ -166,18 +168,29 @@ def choose_cues(evidence: Evidence) -> tuple[Cue, ...]:
     """
     best = top(evidence.affect.fused) if evidence.affect.fused else None
 
-    def worth(cue: Cue) -> tuple[float, float, int, str]:
+    def worth(cue: Cue) -> tuple[bool, float, int, str]:
         support = (cue.emotion or {}).get(best, 0.0) if best else 0.0
-        return (-cue.confidence * (0.5 + support), -cue.confidence, cue.t0_ns, cue.id)
+        return (not bears_affect(cue), -cue.confidence * (0.5 + support), cue.t0_ns, cue.id)
 
     queues = [
-        sorted((c for c in evidence.cues if c.modality == m), key=worth)
-        for m in ("face", "voice", "words", "smell")
+        sorted(_telling([c for c in evidence.cues if c.modality == m]), key=worth)
+        for m in MODALITIES
     ]
     chosen: list[Cue] = []
     for rank in range(MAX_STEPS):
         chosen += [queue[rank] for queue in queues if rank < len(queue)]
     return tuple(sorted(chosen[:MAX_STEPS], key=lambda c: (c.t0_ns, c.t1_ns, c.id)))
+
+
+def _telling(cues: list[Cue]) -> list[Cue]:
+    """Without cues of mere circumstances, unless there are no others."""
+    return [c for c in cues if c.name not in lexicon().circumstance] or cues
+
+
+def bears_affect(cue: Cue) -> bool:
+    """Whether a cue tells something of the emotion by itself, or holds the person's words."""
+    measured = cue.valence is not None or cue.arousal is not None
+    return cue.emotion is not None or measured or (cue.modality == "words" and cue.untrusted)
 
 
 def steps(
@@ -239,8 +252,13 @@ def evidence_sentence(evidence: Evidence, cues: Sequence[Cue]) -> str:
     """The cues as one sentence, each with its time."""
     if not cues:
         return "Nothing was perceived in this window."
+    return sentence(evidence_clauses(evidence, cues))
+
+
+def evidence_clauses(evidence: Evidence, cues: Sequence[Cue]) -> str:
+    """The cues as a list of clauses, each with its time."""
     t0_ns = evidence.window.t0_ns
-    return sentence(listing([f"{clause(c)} ({span(c, t0_ns)})" for c in cues]))
+    return listing([f"{clause(c)} ({span(c, t0_ns)})" for c in cues])
 
 
 def conflict(affect: Affect) -> Conflict:
@@ -266,7 +284,7 @@ def _says(affect: Affect, modality: Modality) -> str:
 def tree(evidence: Evidence, emotions: Sequence[EmotionGuess]) -> tuple[TreeNode, ...]:
     """Affective tree: one expression a modality under the emotion, attributes under it."""
     expressions: list[TreeNode] = []
-    for modality in ("face", "voice", "words", "smell"):
+    for modality in MODALITIES:
         own = [c for c in evidence.cues if c.modality == modality]
         if not own:
             continue

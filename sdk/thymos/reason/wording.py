@@ -28,6 +28,8 @@ MODALITY_NOUN: dict[Modality, str] = {
 
 MAX_QUOTE = 160
 _CLOCK_LIMIT_NS = 1_000_000 * NS_PER_S
+_ASIDE = re.compile(r" \(|, then |, beginning ")
+"""Where the clause of a cue ends and its figures and times begin."""
 _NOT_PLAIN = re.compile(r"[^\w\s.,!?'’:;%°/()+-]|_")
 
 
@@ -67,6 +69,12 @@ def span(cue: Cue, t0_ns: int) -> str:
     return f"{seconds(cue.t0_ns, t0_ns).removesuffix(' s')}–{seconds(cue.t1_ns, t0_ns)}"
 
 
+def onset(cue: Cue, t0_ns: int) -> str:
+    """`at 2.1 s` for an instant, `from 2.1 s` for a stretch."""
+    word = "at" if cue.t1_ns - cue.t0_ns < NS_PER_S // 5 else "from"
+    return f"{word} {seconds(cue.t0_ns, t0_ns)}"
+
+
 def phrase(cue: Cue) -> str:
     """A cue as a clause of trusted words: safe for grammars, speech and rationales.
 
@@ -74,7 +82,7 @@ def phrase(cue: Cue) -> str:
     """
     if cue.untrusted:
         return _measured(cue)
-    text = " ".join(sanitise(cue.text, 120).split()).rstrip(".!;:,…")
+    text = _ASIDE.split(sanitise(cue.text, 160), maxsplit=1)[0].rstrip(" .!;:,…")
     if not text:
         return _bare(cue)
     return text if text[:2].isupper() or text[0] == "I" else text[0].lower() + text[1:]
