@@ -1,0 +1,293 @@
+"""Files with messages: MCAP (whole or torn), rosbag2 folders and files, ROS 1 bags.
+
+Nothing is ever written beside the input: sqlite files are opened immutable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from thymos.errors import MediaError, MissingExtraError, RecordingError
+from thymos.record.definitions import typestore
+
+MCAP_MAGIC = b"\x89MCAP0\r\n"
+BAG_MAGIC = b"#ROSBAG V2.0"
+SQLITE_MAGIC = b"SQLite format 3\x00"
+LFS_MAGIC = b"version https://git-lfs"
+MGONZS13 = ("audio_common_msgs/msg/AudioStamped", "audio_common_msgs/msg/Audio")
+
+
+@dataclass(slots=True)
+class Topic:
+    """A topic of a file.
+
+    Attributes:
+        name: Topic.
+        msgtype: ROS type name, `pkg/msg/Name`.
+        encoding: Of the messages: `cdr`, `ros1`, `json` …
+        metadata: Of the channel (MCAP).
+    """
+
+    name: str
+    msgtype: str
+    encoding: str
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """One serialised message with the times of its file."""
+
+    log_ns: int
+    publish_ns: int
+    sequence: int
+    data: bytes
+
+
+class Bag(Protocol):
+    """A file of messages, open for reading."""
+
+    topics: list[Topic]
+    notes: list[str]
+
+    def messages(self, topic: str) -> Iterator[Raw]:
+        """Messages of one topic in the order of the file, holding one chunk at a time."""
+
+    def decode(self, topic: Topic, data: bytes) -> Any:
+        """Deserialise one message."""
+
+    def close(self) -> None:
+        """Close the file; twice is once."""
+
+
+def open_bag(path: Path) -> Bag:
+    """Open a recording of any kind.
+
+    Raises:
+        MediaError: The path is missing, empty, or not a recording.
+        RecordingError: It is a recording and cannot be read.
+    """
+    try:
+        if path.is_dir():
+            return _rosbags(path)
+        with path.open("rb") as file:
+            head = file.read(64)
+    except FileNotFoundError as err:
+        raise MediaError(f"there is no file '{path}'", hint="check the path") from err
+    except OSError as err:
+        raise MediaError(f"cannot read '{path}': {err.strerror or err}") from err
+    _refuse_impostors(path, head)
+    return McapBag(path) if head.startswith(MCAP_MAGIC) else _rosbags(path)
+
+
+def _refuse_impostors(path: Path, head: bytes) -> None:
+    if not head:
+        raise MediaError(f"'{path}' is empty (0 bytes)", hint="record or copy it again")
+    if head.startswith(LFS_MAGIC):
+        raise MediaError(
+            f"'{path}' is a Git LFS pointer, not the recording itself", hint="git lfs pull"
+        )
+    if not head.startswith((MCAP_MAGIC, BAG_MAGIC, SQLITE_MAGIC)):
+        raise MediaError(
+            f"'{path}' is not a recording (no MCAP, rosbag2 or ROS 1 bag)",
+            hint="for a video or sound file: thymos explain FILE with its own extension",
+        )
+
+
+def _rosbags(path: Path) -> Bag:
+    if path.is_dir() and not (path / "metadata.yaml").is_file():
+        files = sorted(p for p in path.iterdir() if p.suffix in (".mcap", ".db3", ".bag"))
+        found = f"; it holds {files[0].name}" if files else ""
+        raise MediaError(
+            f"'{path}' is a folder without metadata.yaml, so no rosbag2 recording{found}",
+            hint=f"open {files[0]}" if files else "give a recording",
+        )
+    return RosBag(path)
+
+
+class McapBag:
+    """One MCAP file. A torn one (no index: a crash, a `.part`) is read up to where it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            from mcap.reader import make_reader
+            from mcap.stream_reader import StreamReader
+        except ImportError as err:
+            raise MissingExtraError("mcap", "record") from err
+        self._path = path
+        self._stream_reader = StreamReader
+        self._file: BinaryIO = path.open("rb")
+        self.notes: list[str] = []
+        self._reader: Any = None
+        self._channels: dict[str, set[int]] = {}
+        self._schemas: dict[str, str] = {}
+        self.topics: list[Topic] = []
+        self._torn = False
+        try:
+            reader = make_reader(self._file)
+            summary = reader.get_summary()
+        except Exception:  # noqa: BLE001  the library raises what it likes on torn files
+            summary, self._torn = None, True
+        if summary is not None and summary.chunk_indexes and summary.channels:
+            self._reader = reader
+            for channel in summary.channels.values():
+                self._meet(channel, summary.schemas.get(channel.schema_id))
+        else:
+            self._scan()
+        self._store = _store_of(self._schemas)
+
+    def _scan(self) -> None:
+        """Find the topics by reading everything once (no index)."""
+        schemas: dict[int, Any] = {}
+        for record in self._records():
+            kind = type(record).__name__
+            if kind == "Schema":
+                schemas[record.id] = record
+            elif kind == "Channel" and record.id not in self._channels.get(record.topic, ()):
+                self._meet(record, schemas.get(record.schema_id))
+        if self._torn:
+            self.notes.append(
+                f"'{self._path.name}' was not finished (a crash?): read up to where it is whole"
+            )
+
+    def _meet(self, channel: Any, schema: Any) -> None:
+        msgtype = _ros2_name(schema.name if schema is not None else "")
+        if channel.topic not in self._channels:
+            self.topics.append(
+                Topic(channel.topic, msgtype, channel.message_encoding, dict(channel.metadata))
+            )
+        self._channels.setdefault(channel.topic, set()).add(channel.id)
+        if schema is not None and schema.encoding == "ros2msg":
+            self._schemas[msgtype] = schema.data.decode("utf-8", "replace")
+
+    def _records(self) -> Iterator[Any]:
+        """All records in order; a torn tail ends them."""
+        self._file.seek(0)
+        try:
+            yield from self._stream_reader(self._file).records
+        except Exception:  # noqa: BLE001  as above
+            self._torn = True
+
+    def messages(self, topic: str) -> Iterator[Raw]:
+        """See `Bag`."""
+        wanted = self._channels.get(topic, set())
+        try:
+            for m in self._all(topic):
+                if m.channel_id in wanted:
+                    yield Raw(m.log_time, m.publish_time, m.sequence, m.data)
+        except (RecordingError, GeneratorExit):
+            raise
+        except Exception as err:
+            raise RecordingError(f"'{self._path}' is damaged: {_words(err)}") from err
+
+    def _all(self, topic: str) -> Iterator[Any]:
+        if self._reader is not None:
+            for _, _, message in self._reader.iter_messages(topics=[topic], log_time_order=False):
+                yield message
+            return
+        for record in self._records():
+            if type(record).__name__ == "Message":
+                yield record
+
+    def decode(self, topic: Topic, data: bytes) -> Any:
+        """See `Bag`."""
+        if topic.encoding != "cdr":
+            raise RecordingError(f"messages of encoding '{topic.encoding}' are not read")
+        return _deserialise(self._store, data, topic.msgtype)
+
+    def close(self) -> None:
+        """See `Bag`."""
+        self._file.close()
+
+
+class RosBag:
+    """A rosbag2 folder, a .db3 file or a ROS 1 .bag, through rosbags."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            from rosbags.highlevel import AnyReader
+        except ImportError as err:
+            raise MissingExtraError("rosbags", "record") from err
+        self.notes: list[str] = []
+        self._path = path
+        try:
+            self._reader: Any = AnyReader([path], default_typestore=typestore())
+            self._reader.open()
+            if any(c.msgtype in MGONZS13 for c in self._reader.connections) and not any(
+                name in self._reader.typestore.fielddefs for name in MGONZS13
+            ):  # no definitions inside, and the topics tell which package of that name it was
+                self._reader.close()
+                self._reader = AnyReader([path], default_typestore=typestore(mgonzs13=True))
+                self._reader.open()
+        except Exception as err:
+            raise RecordingError(f"cannot open '{path}': {_words(err)}") from err
+        encoding = "cdr" if self._reader.is2 else "ros1"
+        self.topics: list[Topic] = []
+        for c in sorted(self._reader.connections, key=lambda c: c.topic):
+            if all(t.name != c.topic for t in self.topics):
+                self.topics.append(Topic(c.topic, c.msgtype, encoding))
+        wal = path.with_name(path.name + "-wal")
+        if path.is_file() and wal.is_file() and wal.stat().st_size:
+            self.notes.append(f"'{wal.name}' beside it is not read: it was not closed properly")
+
+    def messages(self, topic: str) -> Iterator[Raw]:
+        """See `Bag`."""
+        wanted = [c for c in self._reader.connections if c.topic == topic]
+        try:
+            for i, (_, log_ns, data) in enumerate(self._reader.messages(wanted) if wanted else ()):
+                yield Raw(log_ns, log_ns, i, data)
+        except (RecordingError, GeneratorExit):
+            raise
+        except Exception as err:
+            raise RecordingError(f"'{self._path}' is damaged: {_words(err)}") from err
+
+    def decode(self, topic: Topic, data: bytes) -> Any:
+        """See `Bag`."""
+        try:
+            return self._reader.deserialize(data, topic.msgtype)
+        except Exception as err:
+            raise RecordingError(f"a message of {topic.msgtype} is damaged: {_words(err)}") from err
+
+    def close(self) -> None:
+        """See `Bag`."""
+        if self._reader.stack is not None:
+            self._reader.close()
+
+
+def _ros2_name(name: str) -> str:
+    """`pkg/Name` and `pkg/msg/Name` to `pkg/msg/Name`; foxglove's own schema names too."""
+    parts = name.replace("::", "/").replace(".", "/").split("/")
+    if parts[0] == "foxglove":
+        parts[0] = "foxglove_msgs"
+    return f"{parts[0]}/msg/{parts[-1]}" if len(parts) >= 2 else name
+
+
+def _store_of(definitions: dict[str, str]) -> Any:
+    """A type store with the definitions a file carries, before those Thymos knows."""
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+    store = get_typestore(Stores.EMPTY)
+    types: dict[str, Any] = {}
+    for name, text in definitions.items():
+        try:
+            types.update(get_types_from_msg(text, name))
+        except Exception:  # noqa: BLE001, S112  a definition nobody may need; decoding tells
+            continue
+    store.register(dict({**typestore().fielddefs, **types}.items()))
+    return store
+
+
+def _deserialise(store: Any, data: bytes, msgtype: str) -> Any:
+    try:
+        return store.deserialize_cdr(data, msgtype)
+    except Exception as err:
+        raise RecordingError(f"a message of {msgtype} is damaged: {_words(err)}") from err
+
+
+def _words(err: BaseException) -> str:
+    """A foreign error in one line."""
+    text = str(err).strip().split("\n")[0]
+    return text or type(err).__name__

@@ -1,0 +1,276 @@
+"""From messages of known types to samples: pictures, sound and gas."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thymos.errors import RecordingError
+from thymos.record.encode import _pillow
+from thymos.samples import NS_PER_S, Flag, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What one message holds.
+
+    Attributes:
+        payload: As `Kind` says.
+        t_ns: Stamp of the message; None if it has none.
+        frame_id: tf frame.
+        unit: Unit of the payload.
+        rate_hz: Frames per second for sound, else 0.
+        channels: Names of the last axis.
+        seq: Number given by the device; None if the message has none.
+        flags: Validity.
+        note: Remark.
+        device: Name of the device, if the message tells.
+    """
+
+    payload: NDArray[Any]
+    t_ns: int | None = None
+    frame_id: str = ""
+    unit: str = ""
+    rate_hz: float = 0.0
+    channels: tuple[str, ...] = ()
+    seq: int | None = None
+    flags: Flag = Flag.OK
+    note: str = ""
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """Format of sound whose messages do not tell it."""
+
+    rate_hz: float = 16_000.0
+    channels: int = 1
+    assumed: bool = True
+
+
+Decoder = Callable[[Any, AudioFormat], Decoded]
+
+
+def _stamp(header: Any) -> int | None:
+    """Nanoseconds of a header; None if it was never filled."""
+    t_ns = int(header.stamp.sec) * NS_PER_S + int(header.stamp.nanosec)
+    return t_ns or None
+
+
+def _image(m: Any, _: AudioFormat) -> Decoded:
+    rgb = raw_picture(bytes(m.data), int(m.height), int(m.width), int(m.step), str(m.encoding))
+    return Decoded(rgb, _stamp(m.header), m.header.frame_id, "rgb8")
+
+
+def _compressed_image(m: Any, _: AudioFormat) -> Decoded:
+    try:
+        with _pillow().open(io.BytesIO(bytes(m.data))) as picture:
+            # image_transport labels say which order the camera had; the file in it is ordinary
+            rgb = np.asarray(picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError) as err:
+        raise RecordingError(f"a picture of format '{m.format}' cannot be decoded") from err
+    return Decoded(rgb, _stamp(m.header), m.header.frame_id, "rgb8")
+
+
+def raw_picture(data: bytes, height: int, width: int, step: int, encoding: str) -> NDArray[Any]:
+    """Bring the pixels of a sensor_msgs/Image to RGB, uint8 [height, width, 3].
+
+    Raises:
+        RecordingError: The encoding is not one of rgb8, bgr8, rgba8, bgra8, mono8, 8UC1, 8UC3,
+            yuv422_yuy2 (yuyv), yuv422 (uyvy), or there are too few bytes.
+    """
+    name = encoding.lower()
+    depth = {"rgb8": 3, "bgr8": 3, "8uc3": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "8uc1": 1}
+    depth |= {"yuv422_yuy2": 2, "yuyv": 2, "yuv422": 2, "uyvy": 2}
+    if name not in depth:
+        raise RecordingError(f"pictures of encoding '{encoding}' are not read")
+    width_bytes = width * depth[name]
+    step = step or width_bytes
+    if step < width_bytes or len(data) < step * height or height <= 0 or width <= 0:
+        raise RecordingError(f"a picture of {width}x{height} {encoding} has only {len(data)} bytes")
+    rows = np.frombuffer(data, np.uint8, step * height).reshape(height, step)[:, :width_bytes]
+    if depth[name] == 2:
+        return _yuv422(rows, first=0 if name in ("yuv422_yuy2", "yuyv") else 1)
+    pixels = rows.reshape(height, width, depth[name])
+    if depth[name] == 1:
+        return np.repeat(pixels, 3, axis=2)
+    order = [2, 1, 0] if name.startswith(("bgr", "8uc3")) else [0, 1, 2]
+    return np.ascontiguousarray(pixels[:, :, order])
+
+
+def _yuv422(rows: NDArray[np.uint8], first: int) -> NDArray[Any]:
+    """Packed 4:2:2 to RGB (ITU-R BT.601, video range); luma at bytes first, first + 2."""
+    quads = rows[:, : rows.shape[1] // 4 * 4].reshape(rows.shape[0], -1, 4).astype(np.float32)
+    luma = (quads[:, :, [first, first + 2]] - 16.0) * 1.164
+    u = quads[:, :, [1 - first]] - 128.0
+    v = quads[:, :, [3 - first]] - 128.0
+    rgb = np.stack([luma + 1.596 * v, luma - 0.392 * u - 0.813 * v, luma + 2.017 * u], axis=-1)
+    pixels: NDArray[Any] = np.clip(rgb + 0.5, 0, 255).astype(np.uint8)
+    return pixels.reshape(rows.shape[0], -1, 3)
+
+
+def _pcm(data: bytes, layout: str, channels: int) -> NDArray[np.int16]:
+    """Interleaved PCM of any layout to int16 [frames, channels].
+
+    Layouts, little endian: `s8 s16 s24 s24_32 s32 u8 u16 u24 u24_32 u32 f32 f64`.
+
+    Raises:
+        RecordingError: The layout is unknown.
+    """
+    if channels < 1:
+        raise RecordingError(f"sound of {channels} channels")
+    if layout in ("f32", "f64"):
+        wave = np.frombuffer(data, "<f4" if layout == "f32" else "<f8", count=-1)
+        flat = np.clip(np.rint(np.nan_to_num(wave) * 32767.0), -32768, 32767).astype(np.int16)
+    elif layout in ("s24", "u24"):
+        raw = np.frombuffer(data, np.uint8)[: len(data) // 3 * 3].reshape(-1, 3)
+        flat = (raw[:, 1].astype(np.uint16) | (raw[:, 2].astype(np.uint16) << 8)).view(np.int16)
+    else:
+        spec = {"s8": ("i1", -8), "s16": ("<i2", 0), "s24_32": ("<i4", 8), "s32": ("<i4", 16)}
+        spec |= {"u8": ("i1", -8), "u16": ("<i2", 0), "u24_32": ("<i4", 8), "u32": ("<i4", 16)}
+        if layout not in spec:
+            raise RecordingError(f"sound of layout '{layout}' is not read")
+        kind, shift = spec[layout]
+        raw_ints = np.frombuffer(data, kind)
+        flat = ((raw_ints.astype(np.int16) << -shift) if shift < 0 else (raw_ints >> shift)).astype(
+            np.int16
+        )
+    if layout.startswith("u"):
+        flat = (flat.view(np.uint16) ^ 0x8000).view(np.int16)
+    frames = len(flat) // channels
+    return np.ascontiguousarray(flat[: frames * channels].reshape(frames, channels))
+
+
+_AUDIO_UTILS = {
+    f"{sign}_{width}": f"{sign[0]}{layout}"
+    for sign in ("signed", "unsigned")
+    for width, layout in (
+        ("8", "8"),
+        ("16", "16"),
+        ("24", "24"),
+        ("padded_24", "24_32"),
+        ("32", "32"),
+    )
+} | {"float": "f32", "double": "f64"}
+
+
+def _thymos_audio(m: Any, _: AudioFormat) -> Decoded:
+    if m.encoding != "s16le":
+        raise RecordingError(f"sound of encoding '{m.encoding}' is not read")
+    pcm = _pcm(bytes(m.data), "s16", int(m.channels))
+    return Decoded(
+        pcm,
+        _stamp(m.header),
+        m.header.frame_id,
+        "s16",
+        float(m.sample_rate),
+        seq=int(m.sequence),
+        flags=Flag(int(m.flags) & 63),
+        note=str(m.note),
+    )
+
+
+def _audio_utils(m: Any, _: AudioFormat) -> Decoded:
+    layout = _AUDIO_UTILS.get(str(m.format), str(m.format))
+    pcm = _pcm(bytes(m.data), layout, int(m.channel_count))
+    return Decoded(pcm, _stamp(m.header), m.header.frame_id, "s16", float(m.sampling_frequency))
+
+
+def _raw_audio(m: Any, _: AudioFormat) -> Decoded:
+    if m.format != "pcm-s16":
+        raise RecordingError(f"sound of format '{m.format}' is not read")
+    t_ns = int(m.timestamp.sec) * NS_PER_S + int(m.timestamp.nanosec)
+    pcm = _pcm(bytes(m.data), "s16", int(m.number_of_channels))
+    return Decoded(pcm, t_ns or None, "", "s16", float(m.sample_rate))
+
+
+def _plain_audio(m: Any, known: AudioFormat) -> Decoded:
+    """audio_common_msgs/AudioData of ros-drivers: bytes, format told elsewhere."""
+    if not hasattr(m, "data"):
+        return _arrays(m, known.rate_hz, known.channels, None, "")
+    return Decoded(_pcm(bytes(m.data), "s16", known.channels), None, "", "s16", known.rate_hz)
+
+
+def _stamped_audio(m: Any, known: AudioFormat) -> Decoded:
+    """AudioDataStamped (ros-drivers) or AudioStamped (mgonzs13): told apart by their fields."""
+    t_ns, frame = _stamp(m.header), m.header.frame_id
+    if hasattr(m.audio, "audio_data"):
+        info = m.audio.info
+        return _arrays(m.audio.audio_data, float(info.rate), int(info.channels), t_ns, frame)
+    pcm = _pcm(bytes(m.audio.data), "s16", known.channels)
+    return Decoded(pcm, t_ns, frame, "s16", known.rate_hz)
+
+
+def _arrays(data: Any, rate: float, channels: int, t_ns: int | None, frame: str) -> Decoded:
+    """Whichever array of mgonzs13's AudioData is filled."""
+    layouts = {"int16": "s16", "float32": "f32", "int32": "s32", "int8": "s8", "uint8": "u8"}
+    for name, layout in layouts.items():
+        values = np.asarray(getattr(data, f"{name}_data"))
+        if values.size:
+            return Decoded(_pcm(values.tobytes(), layout, channels), t_ns, frame, "s16", rate)
+    return Decoded(np.zeros((0, max(1, channels)), np.int16), t_ns, frame, "s16", rate)
+
+
+def _thymos_gas(m: Any, _: AudioFormat) -> Decoded:
+    values = np.array(m.values, dtype=np.float64)
+    flags = Flag(int(m.flags) & 63)
+    valid = np.asarray(m.valid, dtype=bool)
+    if len(valid) == len(values):
+        values[~valid & np.isfinite(values)] = np.nan
+    reasons = "; ".join(dict.fromkeys(r for r in m.reasons if r))
+    return Decoded(
+        values,
+        _stamp(m.header),
+        m.header.frame_id,
+        str(m.unit),
+        channels=tuple(str(c) for c in m.channel_names),
+        seq=int(m.sequence),
+        flags=flags | (Flag.WARMUP if m.warmup else Flag.OK),
+        note=str(m.note) or reasons,
+        device=str(m.sensor_model),
+    )
+
+
+_OLFACTION_UNITS = {
+    1: "volt",
+    2: "ampere",
+    3: "ppm",
+    4: "ppb",
+    5: "ohm",
+    6: "ppm_m",
+    100: "celsius",
+}
+
+
+def _olfaction(m: Any, _: AudioFormat) -> Decoded:
+    gases = [s for s in m.sensors if int(s.technology) not in (100, 101)]
+    units = [_OLFACTION_UNITS.get(int(s.raw_units), "unknown") for s in gases]
+    names = [str(s.header.frame_id) or f"sensor_{i}" for i, s in enumerate(gases)]
+    return Decoded(
+        np.array([float(s.raw) for s in gases]),
+        _stamp(m.header),
+        m.header.frame_id,
+        units[0] if len(set(units)) == 1 else "mixed",
+        channels=tuple(n if names.count(n) == 1 else f"{n}_{i}" for i, n in enumerate(names)),
+    )
+
+
+READS: dict[str, tuple[Kind, Decoder]] = {
+    "sensor_msgs/msg/Image": (Kind.VIDEO, _image),
+    "sensor_msgs/msg/CompressedImage": (Kind.VIDEO, _compressed_image),
+    "thymos_msgs/msg/AudioFrame": (Kind.AUDIO, _thymos_audio),
+    "audio_utils_msgs/msg/AudioFrame": (Kind.AUDIO, _audio_utils),
+    "audio_utils/msg/AudioFrame": (Kind.AUDIO, _audio_utils),
+    "foxglove_msgs/msg/RawAudio": (Kind.AUDIO, _raw_audio),
+    "audio_common_msgs/msg/AudioData": (Kind.AUDIO, _plain_audio),
+    "audio_common_msgs/msg/AudioDataStamped": (Kind.AUDIO, _stamped_audio),
+    "audio_common_msgs/msg/AudioStamped": (Kind.AUDIO, _stamped_audio),
+    "thymos_msgs/msg/GasArray": (Kind.GAS, _thymos_gas),
+    "olfaction_msgs/msg/GasSensorArray": (Kind.GAS, _olfaction),
+}
+"""Message types that become streams."""

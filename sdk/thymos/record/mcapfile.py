@@ -1,0 +1,208 @@
+"""One MCAP file being written: whole chunks, at least one a second, renamed when it is whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from thymos.errors import MissingExtraError, RecordingError
+
+SUMMARY_ROOM = 1 << 20
+"""Bytes kept free below a limit for the index at the end of the file."""
+
+
+class FileFullError(RecordingError):
+    """Nothing more may be written; what was written is whole."""
+
+
+class McapFile:
+    """Writes `PATH.part` and renames it to `PATH` when it is closed whole.
+
+    Args:
+        path: Where the recording shall be.
+        max_bytes: Largest size.
+        min_free_bytes: How much the file system must have left.
+        overwrite: Replace an older recording of that name.
+
+    Raises:
+        RecordingError: The folder does not exist or cannot be written, or the name is taken.
+        MissingExtraError: mcap is not installed.
+    """
+
+    FLUSH_S = 1.0
+    CHUNK_BYTES = 1 << 20
+
+    def __init__(
+        self, path: Path, *, max_bytes: int, min_free_bytes: int, overwrite: bool = False
+    ) -> None:
+        try:
+            from mcap.writer import CompressionType, Writer
+        except ImportError as err:
+            raise MissingExtraError("mcap", "record") from err
+        self.path = path
+        self.part = path.with_name(path.name + ".part")
+        self._max_bytes = max_bytes
+        self._min_free = min_free_bytes
+        self._out = _Output(self._create(overwrite))
+        self._writer: Any = Writer(
+            self._out, chunk_size=self.CHUNK_BYTES, compression=CompressionType.ZSTD
+        )
+        self._flushed_at = time.monotonic()
+        self._pending = 0
+        self._schemas: dict[str, int] = {}
+        self._guard(self._writer.start, profile="ros2", library="thymos")
+
+    def _create(self, overwrite: bool) -> Any:
+        if self.path.is_dir():
+            raise RecordingError(
+                f"'{self.path}' is a folder; a recording is one file",
+                hint=f"write to {self.path / 'session.mcap'}",
+            )
+        for taken in (self.path, self.part):
+            if not overwrite and taken.exists():
+                raise RecordingError(
+                    f"'{taken}' exists and is not overwritten",
+                    hint="choose another name, or move that file away first",
+                )
+        try:
+            free = shutil.disk_usage(self.path.parent).free
+            if free < self._min_free:
+                raise RecordingError(
+                    f"only {free >> 20} MiB are free where '{self.path}' should go, "
+                    f"{self._min_free >> 20} must stay free",
+                    hint="free some space or set record.min_free_bytes",
+                )
+            return self.part.open("wb", buffering=0)
+        except OSError as err:
+            raise RecordingError(
+                f"cannot record to '{self.path}': {err.strerror or err}",
+                hint="give a file in a folder that exists and that you may write to",
+            ) from err
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the file so far."""
+        return self._out.tell()
+
+    def add_channel(
+        self, topic: str, msgtype: str, definition: tuple[str, str], metadata: dict[str, str]
+    ) -> int:
+        """Announce a topic of CDR messages; returns its number."""
+        text, digest = definition
+        if msgtype not in self._schemas:
+            self._schemas[msgtype] = self._guard(
+                self._writer.register_schema, msgtype, "ros2msg", text.encode()
+            )
+        number: int = self._guard(
+            self._writer.register_channel,
+            topic,
+            "cdr",
+            self._schemas[msgtype],
+            {"offered_qos_profiles": "", "topic_type_hash": digest, **metadata},
+        )
+        return number
+
+    def add_message(
+        self, channel: int, data: bytes, *, log_ns: int, publish_ns: int, sequence: int = 0
+    ) -> None:
+        """Write one message.
+
+        Raises:
+            FileFullError: A limit is reached or the disk is full.
+        """
+        if self._out.tell() + self._pending + len(data) > self._max_bytes - SUMMARY_ROOM:
+            raise FileFullError(f"the recording reached its limit of {self._max_bytes >> 20} MiB")
+        self._pending += len(data)
+        self._guard(
+            self._writer.add_message,
+            channel,
+            log_time=max(0, log_ns),
+            data=data,
+            publish_time=max(0, publish_ns),
+            sequence=sequence & 0xFFFFFFFF,
+        )
+        self.tick()
+
+    def tick(self) -> None:
+        """Bring what is pending to the disk if a second has passed since the last time.
+
+        Raises:
+            FileFullError: As above.
+        """
+        if time.monotonic() - self._flushed_at < self.FLUSH_S:
+            return
+        self._flushed_at = time.monotonic()
+        # The library closes a chunk only when it is full or at the end. A quiet recording would
+        # keep minutes in memory, so the step it takes itself is asked for (held by a test).
+        self._guard(self._writer._Writer__finalize_chunk)
+        self._pending = 0
+        self._guard(self._out.sync)
+        free = shutil.disk_usage(self.part.parent).free
+        if free < self._min_free:
+            raise FileFullError(
+                f"only {free >> 20} MiB are free on the disk ({self._min_free >> 20} must stay)"
+            )
+
+    def close(self) -> Path:
+        """Write the index and give the file its name; returns where it is.
+
+        Raises:
+            RecordingError: The index cannot be written. All messages are in the `.part` file,
+                which can be read as it is.
+        """
+        try:
+            self._guard(self._writer.finish)
+            self._guard(self._out.sync)
+            self._out.close()
+            self.part.replace(self.path)
+        except OSError as err:
+            raise RecordingError(f"cannot finish '{self.part}': {err.strerror or err}") from err
+        finally:
+            self._out.close()
+        return self.path
+
+    def abandon(self) -> Path:
+        """Close the file as it is, without an index; returns where it is."""
+        self._out.close()
+        return self.part
+
+    def _guard(self, call: Any, *args: Any, **named: Any) -> Any:
+        """Run a step of the writer; after a failed write the file ends before that write."""
+        try:
+            return call(*args, **named)
+        except OSError as err:
+            self._out.rewind()
+            reason = err.strerror or str(err)
+            raise FileFullError(f"the disk does not take more: {reason}") from err
+
+
+class _Output:
+    """Unbuffered file for the writer: a record is written whole or cut off again."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._good = 0
+
+    def write(self, data: bytes) -> int:
+        view = memoryview(data)
+        while view:
+            view = view[self._file.write(view) or 0 :]
+        self._good += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._good
+
+    def sync(self) -> None:
+        os.fsync(self._file.fileno())
+
+    def rewind(self) -> None:
+        """Cut off what a failed write left."""
+        self._file.seek(self._good)
+        self._file.truncate(self._good)
+
+    def close(self) -> None:
+        self._file.close()

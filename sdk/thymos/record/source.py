@@ -1,0 +1,201 @@
+"""One topic of a recording as a source."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from thymos.clock import SampleCounter
+from thymos.errors import RecordingError
+from thymos.record.bags import Bag, Raw, Topic, open_bag
+from thymos.record.decode import READS, AudioFormat, Decoded
+from thymos.record.naming import NOTE_TOPIC
+from thymos.samples import (
+    NS_PER_S,
+    Counters,
+    EndOfStream,
+    Flag,
+    Health,
+    HealthReport,
+    Kind,
+    Sample,
+    Source,
+    StreamSpec,
+    frozen,
+)
+
+
+class BagSource:
+    """Reads one topic of a recording, from its beginning, in the order of the file.
+
+    The capture time is the stamp of the message; without one it is the time at which the message
+    was logged, marked `Flag.TIME_ESTIMATED`. A message that cannot be decoded is counted as
+    corrupt and leaves a gap. Nothing but the chunk being read is held in memory.
+    """
+
+    def __init__(
+        self, path: Path, topic: Topic, spec: StreamSpec, sound: AudioFormat, own: bool
+    ) -> None:
+        self._path = path
+        self._topic = topic
+        self._spec = spec
+        self._sound = sound
+        self._own = own  # recorded by Thymos: numbers and receive times are in the file
+        self._lock = threading.Lock()
+        self._bag: Bag | None = None
+        self._end = ""
+        self._counters = Counters()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._raws: Iterator[Raw] = iter(())
+        self._notes: dict[int, dict[str, Any]] = {}
+        self._count = 0
+        self._gap = False
+        self._grid: SampleCounter | None = None
+
+    @property
+    def spec(self) -> StreamSpec:
+        """See `Source`."""
+        return self._spec
+
+    @property
+    def counters(self) -> Counters:
+        """See `Source`."""
+        return self._counters
+
+    @property
+    def live(self) -> bool:
+        """A recording can be read as fast as one likes."""
+        return False
+
+    @property
+    def health(self) -> HealthReport:
+        """See `Source`."""
+        if self._end:
+            return HealthReport(Health.LOST, self._end, "the rest of the file is lost")
+        if self._counters.corrupt:
+            return HealthReport(Health.DEGRADED, f"{self._counters.corrupt} damaged messages")
+        return HealthReport(Health.OK)
+
+    def open(self) -> None:
+        """Open the file; a source that is open starts again from its beginning.
+
+        Raises:
+            MediaError: The file is gone.
+            RecordingError: It cannot be read any more.
+        """
+        self.close()
+        with self._lock:
+            self._begin()
+            self._end = ""
+            self._counters = Counters()
+            self._bag = open_bag(self._path)
+            self._raws = self._bag.messages(self._topic.name)
+            if self._own and self._spec.kind is Kind.VIDEO:
+                self._notes = self._read_notes(self._bag)
+
+    def _read_notes(self, bag: Bag) -> dict[int, dict[str, Any]]:
+        """Flags and notes of pictures, by number; only pictures with something odd have one."""
+        found: dict[int, dict[str, Any]] = {}
+        for topic in (t for t in bag.topics if t.name == NOTE_TOPIC):
+            for raw in islice(bag.messages(topic.name), 1_000_000):
+                try:
+                    said = json.loads(str(bag.decode(topic, raw.data).data))
+                    if said["stream"] == self._spec.name:
+                        found[int(said["seq"])] = said
+                except (ValueError, KeyError, TypeError, RecordingError):
+                    continue
+        return found
+
+    def close(self) -> None:
+        """See `Source`."""
+        with self._lock:
+            bag, self._bag = self._bag, None
+            if bag is not None:
+                self._raws = iter(())
+                bag.close()
+
+    def __enter__(self) -> Source:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def read(self, timeout_s: float = 1.0) -> Sample | None:
+        """Return the next sample.
+
+        Raises:
+            EndOfStream: After the last one, or where the file is damaged (see `health`).
+        """
+        del timeout_s  # a file never waits
+        with self._lock:
+            while self._bag is not None:
+                try:
+                    raw = next(self._raws, None)
+                except RecordingError as err:
+                    self._end = str(err)
+                    raise EndOfStream from err
+                if raw is None:
+                    break
+                sample = self._sample(self._bag, raw)
+                if sample is not None:
+                    return sample
+        raise EndOfStream
+
+    def _sample(self, bag: Bag, raw: Raw) -> Sample | None:
+        try:
+            found = READS[self._topic.msgtype][1](bag.decode(self._topic, raw.data), self._sound)
+            self._check(found)
+        except RecordingError:
+            self._counters.corrupt += 1
+            self._count += 1
+            self._gap = True
+            return None
+        flags = found.flags | (Flag.GAP_BEFORE if self._gap else Flag.OK)
+        t_ns = found.t_ns
+        if t_ns is None:
+            t_ns, flags = self._estimate(raw, found), flags | Flag.TIME_ESTIMATED
+        seq = found.seq
+        if seq is None:
+            seq = raw.sequence if self._own else self._count
+        note = self._notes.get(seq, {})
+        sample = Sample(
+            self._spec.name,
+            seq,
+            t_ns,
+            raw.publish_ns if self._own else max(raw.log_ns, t_ns),
+            frozen(found.payload),
+            flags | Flag(int(note.get("flags", 0)) & 63),
+            found.note or str(note.get("note", "")),
+        )
+        self._count += 1
+        self._gap = False
+        self._counters.received += 1
+        return sample
+
+    def _check(self, found: Decoded) -> None:
+        """Refuse messages of another shape than the first (a switched camera mode is allowed)."""
+        kind, shape = self._spec.kind, self._spec.shape
+        if kind is not Kind.VIDEO and found.payload.shape[-1] != shape[-1]:
+            raise RecordingError("the number of channels changed")
+
+    def _estimate(self, raw: Raw, found: Decoded) -> int:
+        """Capture time of a message without a stamp: logged then, so captured before."""
+        if self._spec.kind is not Kind.AUDIO:
+            return raw.log_ns
+        frames = len(found.payload)
+        self._grid = self._grid or SampleCounter(self._spec.rate_hz)
+        span_ns = round(frames * NS_PER_S / self._spec.rate_hz)
+        return self._grid.stamp(frames, raw.log_ns - span_ns).t_ns
