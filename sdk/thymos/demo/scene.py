@@ -24,10 +24,12 @@ SECONDS = 28
 FPS = 30
 LINES = (
     (8.6, "I finally got the job. I am so happy!"),
-    (16.9, "Wait. Do you smell that? Something is burning, I am scared."),
+    (16.5, "Wait. Do you smell that?"),
+    (20.5, "Something is burning. I am scared!"),
 )
 """What the computer voice says, and when (seconds)."""
-NOSE = f"sim:?pace=0&seconds={SECONDS}&rate=10&seed=7&events=smoke@15-{SECONDS}"
+SMOKE_FROM_S = 18
+NOSE = f"sim:?pace=0&seconds={SECONDS}&rate=10&seed=7&events=smoke@{SMOKE_FROM_S}-{SECONDS}"
 
 # The clip has 72 frames: a still face up to 16, then a smile grows until 45 and stays.
 STILL, SMILING, LAST = 16, 45, 71
@@ -69,7 +71,7 @@ def build_scene(folder: Path, store: ModelStore, speaker: Speaker | None) -> Sce
     assert nose is not None  # noqa: S101  only `off` gives None
     scene.sources.append(nose)
     scene.statements.append(
-        "enose: simulated by a model of six metal-oxide sensors; smoke comes at 15 s. "
+        f"enose: simulated by a model of six metal-oxide sensors; smoke comes at {SMOKE_FROM_S} s. "
         "No air was measured."
     )
     return scene
@@ -108,7 +110,7 @@ def _add_microphone(scene: Scene, folder: Path, speaker: Speaker | None) -> None
     source = open_uri("microphone", f"file:{path}")
     assert source is not None  # noqa: S101
     scene.sources.append(Labelled(source, Origin.SYNTHESISED, "a computer voice (hibari)"))
-    scene.statements.append("microphone: two sentences, synthesised. No person is speaking.")
+    scene.statements.append(f"microphone: {len(LINES)} sentences, synthesised. No person is speaking.")
 
 
 def _leave_out(scene: Scene, stream: str, err: Exception) -> None:

@@ -29,6 +29,11 @@ class Axis:
         share = (t_ns - self.t0_ns) / (self.t1_ns - self.t0_ns)
         return round(100.0 * min(1.0, max(0.0, share)), 3)
 
+    @property
+    def length_ns(self) -> int:
+        """From edge to edge."""
+        return self.t1_ns - self.t0_ns
+
     def seconds(self, t_ns: int) -> float:
         """Seconds since the left edge."""
         return round((t_ns - self.t0_ns) / NS_PER_S, 3)
@@ -54,6 +59,24 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def free_rows(spans: Sequence[tuple[int, int]], least_ns: int = 0, limit: int = 1000) -> list[int]:
+    """First free row for each span, so that bars do not cover each other.
+
+    Args:
+        spans: Begin and end, in order of drawing.
+        least_ns: A shorter span takes so much room.
+        limit: Rows; what finds none free shares one.
+    """
+    ends: list[int] = []
+    rows: list[int] = []
+    for t0, t1 in spans:
+        free = next((i for i, end in enumerate(ends) if end <= t0), len(ends))
+        row = free if free < limit else len(rows) % limit
+        ends[row : row + 1] = [max(t1, t0 + least_ns)]
+        rows.append(row)
+    return rows
 
 
 def axis_of(reports: Sequence[WindowReport], spans: Sequence[tuple[int, int]] = ()) -> Axis:

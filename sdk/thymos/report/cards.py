@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from thymos.contract import Cue, Explanation, Response, Step, WindowReport
-from thymos.report.axis import Axis
+from thymos.report.axis import Axis, free_rows
 from thymos.report.html import Html, el, join
 
 MAX_SOUND_BYTES = 1_500_000
+MAX_RIVALS = 3
 _GUARD_TEXT = {
     "none": "passed unchanged",
     "warned": "added a warning",
@@ -51,8 +52,9 @@ def card(report: WindowReport, axis: Axis, media: Media, said_above: Collection[
         el(
             "div",
             el("section", _picture(report, media), _why(report, inner, axis)),
-            el("section", _answer(report.response, media.audio.get(window.id)), _reading(said)),
-            class_="halves",
+            el("section", _reading(said)),
+            el("section", _answer(report.response, media.audio.get(window.id))),
+            class_="parts",
         ),
         _notes(report, said_above),
         _cue_table(report, axis),
@@ -132,7 +134,7 @@ def _strip(report: WindowReport, inner: Axis) -> Html:
         el(
             "div",
             el("span", modality, class_=f"mod {modality}"),
-            el("div", [_span(report, step, inner) for step in steps], class_="track"),
+            _track(report, steps, inner),
             class_="strip-row",
         )
         for modality, steps in cited.items()
@@ -140,16 +142,22 @@ def _strip(report: WindowReport, inner: Axis) -> Html:
     return el("div", rows, class_="strip") if rows else Html()
 
 
-def _span(report: WindowReport, step: Step, inner: Axis) -> Html:
-    return el(
-        "a",
-        step.n,
-        class_=f"span {step.modality}",
-        style=inner.place(step.t0_ns, step.t1_ns),
-        href=f"#{report.window.id}-s{step.n}",
-        data_step=f"{report.window.id}-s{step.n}",
-        title=step.text,
-    )
+def _track(report: WindowReport, steps: Sequence[Step], inner: Axis) -> Html:
+    rows = free_rows([(step.t0_ns, step.t1_ns) for step in steps], inner.length_ns // 8)
+    spans = [
+        el(
+            "a",
+            step.n,
+            class_=f"span {step.modality}",
+            style=f"left:min({inner.x(step.t0_ns):g}%, 100% - 1.6rem);"
+            f"width:{inner.x(step.t1_ns) - inner.x(step.t0_ns):.3g}%;top:{row * 1.75:g}rem",
+            href=f"#{report.window.id}-s{step.n}",
+            data_step=f"{report.window.id}-s{step.n}",
+            title=step.text,
+        )
+        for step, row in zip(steps, rows, strict=True)
+    ]
+    return el("div", spans, class_="track", style=f"height:{1.75 * (max(rows) + 1):g}rem")
 
 
 def meter(name: str, value: float, kind: str = "", note: str = "") -> Html:
@@ -203,7 +211,7 @@ def _answer(answer: Response, sound: Path | None) -> Html:
     verdict += f". {guard.reason}" if guard.reason else "."
     rivals = [
         meter(c.intent, c.score, "chosen" if c.intent == answer.intent else "rival", c.why)
-        for c in answer.candidates[:4]
+        for c in answer.candidates[:MAX_RIVALS]
     ]
     more = len(answer.candidates) - len(rivals)
     return join(

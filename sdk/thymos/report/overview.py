@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from thymos.contract import EMOTIONS, MODALITIES, Cue, Emotion, StreamState, WindowReport
-from thymos.report.axis import Axis
+from thymos.report.axis import Axis, free_rows
 from thymos.report.html import Child, Html, el, join
 from thymos.report.traces import SILENCE_DB, Trace
 from thymos.samples import Kind
@@ -222,7 +223,7 @@ def _cue_lane(modality: str, reports: Sequence[WindowReport], axis: Axis) -> Htm
     cues = [(r, c) for r in reports for c in r.cues if c.modality == modality]
     if not cues:
         return None
-    rows = _rows([c for _, c in cues])
+    rows = free_rows([(c.t0_ns, c.t1_ns) for _, c in cues], axis.length_ns // 200, MAX_CUE_ROWS)
     marks = [
         el(
             "a",
@@ -245,19 +246,6 @@ def _said(cue: Cue, axis: Axis) -> Html:
     return el("div", f"{axis.seconds(cue.t0_ns):.1f} s “{cue.value}”")
 
 
-def _rows(cues: Sequence[Cue]) -> list[int]:
-    """First free row for each cue, so that bars do not cover each other."""
-    ends: list[int] = []
-    rows: list[int] = []
-    for cue in cues:
-        free = next((i for i, end in enumerate(ends) if end <= cue.t0_ns), len(ends))
-        if free >= MAX_CUE_ROWS:
-            free = len(rows) % MAX_CUE_ROWS
-        ends[free : free + 1] = [cue.t1_ns]
-        rows.append(free)
-    return rows
-
-
 def columns(reports: Sequence[WindowReport]) -> list[tuple[int, int, WindowReport]]:
     """The stretch each window newly adds: windows may overlap, columns do not."""
     out = []
@@ -267,6 +255,17 @@ def columns(reports: Sequence[WindowReport]) -> list[tuple[int, int, WindowRepor
         out.append((t0, report.window.t1_ns, report))
         edge = report.window.t1_ns
     return [column for column in out if column[1] > column[0]]
+
+
+def _skipped(reports: Sequence[WindowReport], axis: Axis) -> list[Html]:
+    """Stretches between windows that nobody reasoned about."""
+    pairs = pairwise(reports)
+    holes = [(a.window.t1_ns, b.window.t0_ns) for a, b in pairs]
+    return [
+        el("span", "passed over", class_="skipped", style=axis.place(t0, t1))
+        for t0, t1 in holes
+        if t1 > t0
+    ]
 
 
 def level1(report: WindowReport) -> dict[Emotion, float]:

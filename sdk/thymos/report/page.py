@@ -21,7 +21,7 @@ from thymos.report.cards import Media, card
 from thymos.report.html import Child, Html, el, join
 from thymos.report.overview import overview
 from thymos.report.traces import Trace
-from thymos.samples import NS_PER_S, StreamSpec
+from thymos.samples import NS_PER_S, Kind, StreamSpec
 
 MAX_CARDS = 150
 _EPOCH_NS = 10**18  # capture times above this are wall-clock times (2001 and later)
@@ -172,7 +172,9 @@ def _summary(reports: Sequence[WindowReport], axis: Axis) -> str:
 
 def _origins(reports: Sequence[WindowReport], streams: Sequence[StreamSpec]) -> Html | None:
     """What is real and what is not, before anything else."""
-    rows = [(s.name, s.origin.value, s.device, _rate(s)) for s in streams]
+    order = list(Kind)
+    known = sorted(streams, key=lambda s: (order.index(s.kind), s.name))
+    rows = [(s.name, s.origin.value, s.device, _rate(s)) for s in known]
     if not rows:
         seen = {s.stream: s for r in reports for s in r.sources}
         rows = [(s.stream, s.origin, s.device, s.note) for s in seen.values()]
@@ -189,7 +191,7 @@ def _origins(reports: Sequence[WindowReport], streams: Sequence[StreamSpec]) -> 
                 f" {_ORIGIN_TEXT[origin]}: {device or 'unnamed'}",
                 el("span", f" {detail}", class_="when") if detail else None,
             )
-            for name, origin, device, detail in sorted(rows)
+            for name, origin, device, detail in rows
         ],
         class_="origins",
     )
@@ -197,7 +199,9 @@ def _origins(reports: Sequence[WindowReport], streams: Sequence[StreamSpec]) -> 
 
 def _rate(spec: StreamSpec) -> str:
     size = "×".join(str(n) for n in spec.shape[:2][::-1]) + ", " if len(spec.shape) == 3 else ""
-    names = f", {', '.join(spec.channels)}" if spec.channels and len(spec.shape) < 3 else ""
+    # The names of colours and of a single microphone tell nobody anything.
+    told = len(spec.channels) > 1 and spec.kind is not Kind.VIDEO
+    names = f", {', '.join(spec.channels)}" if told else ""
     return (
         f"{size}{spec.rate_hz:g} Hz, {spec.unit}{names}" if spec.rate_hz else f"{size}{spec.unit}"
     )
@@ -211,7 +215,10 @@ def _notes(reports: Sequence[WindowReport]) -> Html | None:
     if not count:
         return None
     lines = [
-        el("li", f"{note} ({'all' if n == len(reports) else n} windows)")
+        el(
+            "li",
+            f"{note} ({'all windows' if n == len(reports) else f'{n} of {len(reports)} windows'})",
+        )
         for note, n in count.items()
     ]
     return el("div", el("h2", "What was lacking"), el("ul", lines, class_="notes"))
