@@ -1,1 +1,1 @@
-"""Calibration of Thymos: measured once, saved as versioned files."""
+"""Calibration of Thymos: measured once, saved as versioned files, checked for age when used."""

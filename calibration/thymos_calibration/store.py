@@ -1,0 +1,243 @@
+"""Where calibration results are kept: one dated JSON file each, never overwritten.
+
+    <folder>/<kind>/<device>/2026-11-23T045500Z.json
+
+The file (`schema` thymos.calibration/1) holds what was measured, with which method, by which
+version, on which device and how good it is, so that years later it can be told what it is worth.
+The values lie at the top level beside these facts: who uses a result reads its keys and need not
+know this module (`perceive.clean_air` is such a file).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from thymos.errors import ThymosError
+
+SCHEMA = "thymos.calibration/1"
+_FACTS = {"schema", "kind", "device", "made_at", "thymos_version", "method", "quality"}
+_MAX_BYTES = 1_000_000
+_STAMP = "%Y-%m-%dT%H%M%SZ"
+
+
+class CalibrationError(ThymosError):
+    """A calibration cannot be made, written, found or read, or is too old."""
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.timezone.utc).replace(microsecond=0)
+
+
+def _version() -> str:
+    try:
+        return version("thymos")
+    except PackageNotFoundError:  # run from a bare checkout
+        return "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """One result.
+
+    Attributes:
+        kind: What was calibrated, for example `enose-clean-air`.
+        device: Of which device: name or serial number, as the stream's spec says.
+        values: The result; JSON values, with units in the keys or beside them.
+        method: How it was measured, one line.
+        quality: Figures that tell how good it is.
+        made_at: When, UTC, to the second.
+        thymos_version: By which version.
+    """
+
+    kind: str
+    device: str
+    values: Mapping[str, Any]
+    method: str
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    made_at: dt.datetime = field(default_factory=_now)
+    thymos_version: str = field(default_factory=_version)
+
+    def age_days(self, now: dt.datetime | None = None) -> float:
+        """Days since it was made."""
+        return ((now or _now()) - self.made_at).total_seconds() / 86400
+
+    def to_json(self) -> str:
+        """The text of its file.
+
+        Raises:
+            CalibrationError: A value is no JSON (a NaN, an array, an object).
+        """
+        clash = sorted(_FACTS & set(self.values))
+        if clash:
+            raise CalibrationError(f"a value may not be called '{clash[0]}'")
+        data = {
+            "schema": SCHEMA,
+            "kind": self.kind,
+            "device": self.device,
+            "made_at": self.made_at.astimezone(dt.timezone.utc).isoformat(),
+            "thymos_version": self.thymos_version,
+            "method": self.method,
+            "quality": dict(self.quality),
+            **self.values,
+        }
+        try:
+            return json.dumps(data, indent=2, sort_keys=True, allow_nan=False) + "\n"
+        except (TypeError, ValueError) as err:
+            raise CalibrationError(f"this calibration cannot be written as JSON: {err}") from err
+
+
+class CalibrationStore:
+    """A folder of calibrations.
+
+    Args:
+        folder: Where; None for the user's own (`$THYMOS_CALIBRATION`, else the platform's place).
+    """
+
+    def __init__(self, folder: Path | str | None = None) -> None:
+        if folder is None:
+            folder = os.environ.get("THYMOS_CALIBRATION") or _default_folder()
+        self.folder = Path(folder)
+
+    def save(self, result: Calibration) -> Path:
+        """Write a result under a new name, whole or not at all; return the file.
+
+        Raises:
+            CalibrationError: It cannot be written.
+        """
+        text = result.to_json()
+        place = self._place(result.kind, result.device)
+        stamp = result.made_at.astimezone(dt.timezone.utc).strftime(_STAMP)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(
+                "w", dir=place, prefix=".new-", encoding="utf-8", delete=False
+            ) as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                return _give_name(Path(file.name), place, stamp)
+            finally:
+                Path(file.name).unlink()
+        except OSError as err:
+            raise CalibrationError(
+                f"cannot write a calibration to '{place}': {err.strerror}",
+                hint="choose another folder: THYMOS_CALIBRATION=…",
+            ) from err
+
+    def load(self, kind: str, device: str, *, max_age_days: float | None = None) -> Calibration:
+        """Return the newest result of this kind for this device.
+
+        Raises:
+            CalibrationError: There is none, it is damaged, or it is older than `max_age_days`.
+        """
+        files = self.files(kind, device)
+        if not files:
+            raise CalibrationError(
+                f"'{device}' has no calibration '{kind}' in {self.folder}",
+                hint=f"make one: thymos calibrate {kind.split('-', maxsplit=1)[0]}",
+            )
+        result = read(files[-1])
+        age = result.age_days()
+        if max_age_days is not None and age > max_age_days:
+            raise CalibrationError(
+                f"the calibration '{kind}' of '{device}' is {age:.0f} days old "
+                f"(at most {max_age_days:g})",
+                hint="make a new one; the old file is kept",
+            )
+        return result
+
+    def files(self, kind: str, device: str) -> list[Path]:
+        """All results of this kind for this device, oldest first."""
+        return sorted(self._place(kind, device).glob("[0-9]*.json"), key=_order)
+
+    def newest(self) -> list[Calibration]:
+        """The newest result of every kind and device; damaged files are left out."""
+        out = []
+        for place in sorted(self.folder.glob("*/*")):
+            for path in sorted(place.glob("[0-9]*.json"), key=_order, reverse=True):
+                try:
+                    out.append(read(path))
+                except CalibrationError:
+                    continue
+                break
+        return out
+
+    def _place(self, kind: str, device: str) -> Path:
+        return self.folder / _slug(kind) / _slug(device)
+
+
+def read(path: Path | str) -> Calibration:
+    """Read one file.
+
+    Raises:
+        CalibrationError: It is missing or no calibration.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise CalibrationError(f"'{path}' is too large for a calibration")
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as err:
+        raise CalibrationError(f"cannot read '{path}': {err.strerror}") from err
+    except (ValueError, RecursionError) as err:
+        raise CalibrationError(f"'{path}' is not JSON", hint="make the calibration again") from err
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        found = data.get("schema") if isinstance(data, dict) else None
+        raise CalibrationError(
+            f"'{path}' is not a calibration of this version (schema {found!r}, not {SCHEMA!r})"
+        )
+    try:
+        made_at = dt.datetime.fromisoformat(data["made_at"])
+        if made_at.tzinfo is None:
+            raise ValueError("made_at names no time zone")
+        return Calibration(
+            kind=str(data["kind"]),
+            device=str(data["device"]),
+            values={key: value for key, value in data.items() if key not in _FACTS},
+            method=str(data["method"]),
+            quality=dict(data["quality"]),
+            made_at=made_at,
+            thymos_version=str(data["thymos_version"]),
+        )
+    except (KeyError, TypeError, ValueError) as err:
+        raise CalibrationError(f"'{path}' lacks something: {err}") from err
+
+
+def _give_name(new: Path, place: Path, stamp: str) -> Path:
+    """Link a finished file to a name that nobody has; two in one second get numbers."""
+    for n in range(1, 1000):
+        target = place / (f"{stamp}.json" if n == 1 else f"{stamp}-{n:03d}.json")
+        try:
+            target.hardlink_to(new)
+        except FileExistsError:
+            continue
+        return target
+    raise CalibrationError(f"'{place}' has a thousand calibrations of one second")
+
+
+def _order(path: Path) -> tuple[str, str]:
+    """`…Z.json` before `…Z-002.json`."""
+    stamp, _, number = path.stem.partition("Z")
+    return stamp, number
+
+
+def _slug(text: str) -> str:
+    """A file name that keeps names apart: what is not plain is spelt out."""
+    plain = re.sub(r"[^A-Za-z0-9._-]", lambda m: f"%{ord(m[0]):x}", text)[:150]
+    return f"%{plain}" if plain.startswith(".") or not plain else plain
+
+
+def _default_folder() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("thymos") / "calibration"
