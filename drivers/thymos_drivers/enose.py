@@ -53,6 +53,7 @@ _LEARN_S = 60.0
 _SILENT_S = 10.0
 _GARBAGE_LINES = 6
 _MILLIS_BITS = 32
+_MAX_TICK_MS = 2**53
 
 
 def open_serial(
@@ -273,7 +274,7 @@ class SerialNose(BaseSource):
         if bool(np.isnan(values).all()):
             flags |= Flag.INVALID
         t_ns = reading.arrived_ns
-        if reading.tick_ms is None or reading.tick_ms != reading.tick_ms:
+        if reading.tick_ms is None or not abs(reading.tick_ms) < _MAX_TICK_MS:  # or NaN
             flags |= Flag.TIME_ESTIMATED
         else:
             if self._clock is None:

@@ -37,6 +37,8 @@ DEFAULT_RATE_HZ = 1.0
 _HINT = "a header line with column names is needed, for example t_s,NO2,CO"
 _MAX_FIELD = 65536
 PREVIEW_ROWS = 200
+MAX_LENGTH_S = 1e9
+"""A stamp further away than this (32 years) is damaged."""
 MAX_STEP_S = 20.0
 """No nose is slower than this; a larger step is in milliseconds."""
 
@@ -186,6 +188,8 @@ class NoseFile(BaseSource):
             return None
         seconds = value * self._unit_s
         self._first_s = seconds if self._first_s is None else self._first_s
+        if abs(seconds - self._first_s) > MAX_LENGTH_S:
+            return None
         t_ns = round((seconds - self._first_s) * NS_PER_S)
         flags = Flag.OK
         if self._last_ns is not None and t_ns <= self._last_ns:

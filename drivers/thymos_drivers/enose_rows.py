@@ -197,7 +197,7 @@ class Assembler:
         if columns.step is not None:
             keys.append(f"h{row[columns.step]:.0f}")
         value = row[columns.gas[0]]
-        if columns.status is not None and not math.isnan(row[columns.status]):
+        if columns.status is not None and math.isfinite(row[columns.status]):
             bits = int(row[columns.status])
             if not (bits & _GAS_VALID and bits & _HEATER_STABLE):
                 value = math.nan

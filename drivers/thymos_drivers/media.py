@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 from thymos.errors import MediaError, TrackMissingError
 from thymos.samples import (
-    NS_PER_S,
     EndOfStream,
     Flag,
     Health,
@@ -83,7 +82,7 @@ class MediaFile(BaseSource):
         self._frames: Iterator[Any] = iter(())
         self._seq = 0
         self._bad_run = 0
-        self._end_ns = 0
+        self._file_end_s = 0.0
         self._trouble = ""
 
     def read(self, timeout_s: float = 1.0) -> Sample | None:
@@ -110,12 +109,12 @@ class MediaFile(BaseSource):
 
     def _open(self) -> None:
         self._ready.clear()
-        self._seq = self._bad_run = self._end_ns = 0
+        self._seq = self._bad_run = 0
+        self._file_end_s = 0.0
         self._trouble = ""
         self._container = open_container(self.path)
         stream = self._pick()
         self._start = common_start(self._container)
-        self._stream = stream
         self._duration_s = stream_duration_s(stream)
         self._frames = self._decoded(stream)
         first = next(self._frames, None)
@@ -145,9 +144,13 @@ class MediaFile(BaseSource):
         return streams[0]
 
     def _decoded(self, stream: Any) -> Iterator[Any]:
-        """Frames of the track; damaged packets are counted and stepped over."""
+        """Frames of the track; damaged packets are counted and stepped over.
+
+        All tracks are demuxed (not decoded): whether the file was cut off shows at the end of the
+        whole, since a track may rightly be shorter than the rest.
+        """
         av = need("av", "camera")
-        packets = self._container.demux(stream)
+        packets = self._container.demux()
         while True:
             try:
                 packet = next(packets, None)
@@ -156,6 +159,11 @@ class MediaFile(BaseSource):
                 return
             if packet is None:
                 return
+            if packet.pts is not None and packet.time_base:
+                end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                self._file_end_s = max(self._file_end_s, end_s)
+            if packet.stream.index != stream.index:
+                continue
             try:
                 frames = packet.decode()
             except (av.error.FFmpegError, ValueError):
@@ -168,18 +176,15 @@ class MediaFile(BaseSource):
             yield from frames
 
     def _judge_end(self) -> None:
-        """Say whether the track ended where the container promised."""
-        end_s = self._end_ns / NS_PER_S
-        start_s = 0.0
-        if self._stream.start_time is not None:
-            start_s = float(self._stream.start_time * self._stream.time_base - self._start)
-        promised = None if self._duration_s is None else start_s + self._duration_s
-        if self._trouble or (promised is not None and end_s < promised - max(1.0, promised / 10)):
-            length = f" of {promised:.1f}" if promised is not None else ""
-            reason = f"ends early, at {end_s:.1f}{length} s"
+        """Say whether the file ended where the container promised."""
+        promised = float(self._container.duration or 0) / 1e6
+        end_s = self._file_end_s - float(self._start)
+        if self._trouble or end_s < promised - max(1.0, promised / 10):
+            length = f" of {promised:.1f}" if promised else ""
+            reason = f"the file ends early, at {end_s:.1f}{length} s"
             if self._trouble:
                 reason += f": {self._trouble}"
-            self._say(Health.DEGRADED, reason, "the file is cut off; what was there was read")
+            self._say(Health.DEGRADED, reason, "copy or record it again; what was there was read")
         elif self._counters.corrupt:
             self._say(Health.DEGRADED, f"{self._counters.corrupt} damaged packets")
 
@@ -265,7 +270,6 @@ class VideoFile(MediaFile):
             self._counters.corrupt += 1
             flags |= Flag.INVALID
             note = "the picture is damaged"
-        self._end_ns = max(self._end_ns, t_ns)
         return [self._sample(t_ns, self._picture(frame), flags, note)]
 
     def _picture(self, frame: Any) -> NDArray[np.uint8]:
@@ -327,7 +331,6 @@ class AudioFile(MediaFile):
     def _as_samples(self, blocks: list[tuple[int, NDArray[np.int16], Flag]]) -> list[Sample]:
         out = []
         for t_ns, data, flags in blocks:
-            self._end_ns = max(self._end_ns, t_ns + len(data) * NS_PER_S // self._rate)
             clipped = int(data.max()) == 32767 or int(data.min()) == -32768
             note = "the container's time goes back here" if flags & Flag.TIME_JUMP else ""
             out.append(
