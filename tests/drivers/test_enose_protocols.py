@@ -160,6 +160,29 @@ def test_no_sequence_of_lines_breaks_the_assembler(lines: list[str]) -> None:
             assert reading.values.shape == (len(rows.names),)
 
 
+CELLS = st.sampled_from(
+    ["", "nan", "-inf", "inf", "1e308", "-1", "b0", "zz", "0", "3", "4294967295"]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from([HEADER_5, HEADER_6, HEADER_7, SMELLNET]),
+    st.lists(st.lists(CELLS, min_size=5, max_size=13), max_size=30),
+)
+def test_no_row_after_a_header_breaks_the_assembler(header: str, table: list[list[str]]) -> None:
+    rows = Assembler()
+    rows.feed(header.encode(), 0)
+    check: Validity | None = None
+    for n, cells in enumerate(table):
+        reading = rows.feed(",".join(cells).encode(), n)
+        if reading is not None:
+            check = check or Validity(rows.names, rows.unit)
+            values, _ = check.check(reading.values)
+            assert values.shape == (len(rows.names),)
+            assert not np.isinf(values).any()
+
+
 def test_gas_columns_are_found_by_name() -> None:
     smellnet = read_header(columns(SMELLNET))
     assert smellnet.names == ("NO2", "C2H5OH", "VOC", "CO", "Alcohol", "LPG", "Benzene")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from itertools import pairwise
 from pathlib import Path
@@ -333,3 +334,47 @@ def test_real_clips(data_dir: Path, name: str) -> None:
     track = info.first("audio")
     assert track is not None
     assert track.start_s == pytest.approx(begin, abs=0.004)
+
+
+def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
+    """Two hours at one picture a second, with sound of a part of it."""
+    path = make_video(tmp_path / "long.mkv", frames=7200, fps=1, size=(160, 96))
+    with VideoFile(path) as video:
+        for _ in range(200):
+            video.read()
+        before = resident_mb()
+        last = all_of_last(video)
+        grown = resident_mb() - before
+    assert last.t_ns == pytest.approx(7199e9, abs=1e6)
+    assert grown < 30  # 7000 pictures would be 320 MB
+
+
+def test_a_short_track_is_not_a_damaged_file(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "v.mkv", frames=300, sound=(16000, 2.0))
+    with AudioFile(path) as audio:
+        assert all_of(audio)[-1].t_ns < 2.2e9
+        assert audio.health.health is Health.OK
+
+
+def test_mkv_cut_off_in_the_middle_says_so(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "v.mkv", frames=300, sound=(16000, 10.0))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with VideoFile(path) as video:
+        assert 20 < len(all_of(video)) < 290
+        assert "ends early" in video.health.reason
+
+
+def all_of_last(source: Source) -> Sample:
+    last: Sample | None = None
+    while True:
+        try:
+            last = source.read() or last
+        except EndOfStream:
+            assert last is not None
+            return last
+
+
+def resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
