@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-
 from thymos.samples import Flag, Kind, Origin, Sample, StreamSpec
 
 MS = 1_000_000
@@ -58,6 +57,11 @@ def scene(seconds: float = 2.0) -> list[Sample]:
         odd = {"flags": Flag.WARMUP, "note": "warming up"} if i < 3 else {}
         add(ENOSE, i + 2**40, i * 100 * MS, values, 70 * MS, **odd)
     return sorted(made, key=lambda s: (s.t_recv_ns, s.stream))
+
+
+@pytest.fixture
+def specs() -> dict[str, StreamSpec]:
+    return {s.name: s for s in SPECS}
 
 
 @pytest.fixture

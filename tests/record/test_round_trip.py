@@ -1,0 +1,231 @@
+"""What is recorded comes back: bit for bit where it can, and readable by others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from thymos.config import RecordConfig
+from thymos.errors import RecordingError
+from thymos.record import Recorder, open_recording
+from thymos.samples import EndOfStream, Flag, Kind, Origin, Sample, Source, StreamSpec
+
+Record = Callable[..., Path]
+
+
+def read_all(source: Source) -> list[Sample]:
+    out = []
+    with source:
+        while True:
+            try:
+                sample = source.read()
+            except EndOfStream:
+                return out
+            assert sample is not None
+            out.append(sample)
+
+
+def test_sound_and_gas_come_back_bit_for_bit(record: Record, samples: list[Sample]) -> None:
+    recording = open_recording(record())
+    assert recording.notes == []
+    for name in ("microphone", "enose"):
+        wanted = [s for s in samples if s.stream == name]
+        found = read_all(recording.sources[name])
+        assert len(found) == len(wanted)
+        for a, b in zip(found, wanted, strict=True):
+            assert a.payload.dtype == b.payload.dtype
+            assert a.payload.tobytes() == b.payload.tobytes()
+            assert (a.t_ns, a.t_recv_ns, a.seq, a.flags, a.note) == (
+                b.t_ns,
+                b.t_recv_ns,
+                b.seq,
+                b.flags,
+                b.note,
+            )
+            assert not a.payload.flags.writeable
+
+
+def test_pictures_come_back_with_their_times_numbers_and_flags(
+    record: Record, samples: list[Sample]
+) -> None:
+    wanted = [s for s in samples if s.stream == "camera"]
+    found = read_all(open_recording(record()).sources["camera"])
+    assert [(s.t_ns, s.t_recv_ns, s.seq, s.flags, s.note) for s in found] == [
+        (s.t_ns, s.t_recv_ns, s.seq, s.flags, s.note) for s in wanted
+    ]
+    error = np.abs(found[9].payload.astype(int) - wanted[9].payload.astype(int))
+    assert error.mean() < 6  # JPEG
+    assert found[7].flags == Flag.GAP_BEFORE | Flag.CLIPPED
+
+
+def test_the_spec_of_a_stream_survives(record: Record, specs: dict[str, StreamSpec]) -> None:
+    sources = open_recording(record()).sources
+    assert sources["enose"].spec == specs["enose"]  # simulated stays simulated
+    for name in ("camera", "microphone"):
+        assert sources[name].spec == replace(specs[name], origin=Origin.RECORDED)
+
+
+def test_a_source_can_be_opened_again_and_starts_over(record: Record) -> None:
+    source = open_recording(record()).sources["enose"]
+    assert isinstance(source, Source)
+    first = read_all(source)
+    again = read_all(source)
+    assert [s.seq for s in first] == [s.seq for s in again]
+    source.close()
+    source.close()
+    with pytest.raises(EndOfStream):
+        source.read()
+
+
+def test_rosbags_reads_it_and_stamps_are_capture_times(
+    record: Record, samples: list[Sample]
+) -> None:
+    from rosbags.highlevel import AnyReader
+
+    with AnyReader([record()]) as reader:
+        types = {c.topic: c.msgtype for c in reader.connections}
+        assert types["/camera/image_raw/compressed"] == "sensor_msgs/msg/CompressedImage"
+        assert types["/microphone/audio"] == "thymos_msgs/msg/AudioFrame"
+        assert types["/enose/data"] == "thymos_msgs/msg/GasArray"
+        count = 0
+        for connection, log_ns, raw in reader.messages():
+            message: Any = reader.deserialize(raw, connection.msgtype)
+            if hasattr(message, "header"):
+                stamp = message.header.stamp
+                assert stamp.sec * 10**9 + stamp.nanosec == log_ns
+                count += 1
+        assert count == len(samples)
+
+
+def test_the_index_and_every_checksum_are_sound(record: Record, samples: list[Sample]) -> None:
+    from mcap.reader import make_reader
+
+    with record().open("rb") as file:
+        reader = make_reader(file, validate_crcs=True)
+        summary = reader.get_summary()
+        assert summary is not None
+        assert summary.statistics is not None
+        messages = list(reader.iter_messages())
+        assert len(messages) == summary.statistics.message_count
+        assert reader.get_header().profile == "ros2"
+        assert {s.encoding for s in summary.schemas.values()} == {"ros2msg"}
+        by_capture = {
+            (m.log_time, m.publish_time) for _, c, m in messages if c.topic == "/enose/data"
+        }
+        assert by_capture == {(s.t_ns, s.t_recv_ns) for s in samples if s.stream == "enose"}
+
+
+def test_the_same_samples_give_the_same_messages(record: Record) -> None:
+    from mcap.reader import make_reader
+
+    def messages(path: Path) -> list[tuple[object, ...]]:
+        with path.open("rb") as file:
+            return [
+                (c.topic, m.log_time, m.publish_time, m.sequence, m.data)
+                for _, c, m in make_reader(file).iter_messages(log_time_order=False)
+            ]
+
+    assert messages(record("a.mcap")) == messages(record("b.mcap"))
+
+
+def test_two_cameras_keep_their_names(tmp_path: Path) -> None:
+    left = StreamSpec("camera.left", Kind.VIDEO, 10.0, (8, 8, 3), "rgb8")
+    right = replace(left, name="camera.right")
+    with Recorder(tmp_path / "two.mcap") as recorder:
+        for spec in (left, right):
+            recorder.on_stream(spec)
+            recorder.on_sample(Sample(spec.name, 0, 5, 6, np.zeros((8, 8, 3), np.uint8)))
+    recording = open_recording(tmp_path / "two.mcap")
+    assert set(recording.sources) == {"camera.left", "camera.right"}
+    assert "/camera/left/image_raw/compressed" in recording.topics
+
+
+def test_faces_and_voices_stay_out_when_they_shall(record: Record) -> None:
+    recording = open_recording(record("private.mcap", faces=False, voices=False))
+    assert set(recording.sources) == {"enose"}
+    assert b"jpeg" not in record("other.mcap", faces=False).read_bytes()
+
+
+def test_words_stay_out_of_the_reports_with_the_voices(tmp_path: Path) -> None:
+    report = make_report()
+    for voices, seen in ((True, True), (False, False)):
+        path = tmp_path / f"{voices}.mcap"
+        with Recorder(path, RecordConfig(voices=voices)) as recorder:
+            recorder.on_report(report)
+        from rosbags.highlevel import AnyReader
+
+        with AnyReader([path]) as reader:
+            texts = [
+                str(reader.deserialize(raw, c.msgtype).data)  # type: ignore[attr-defined]
+                for c, _, raw in reader.messages()
+            ]
+        assert len(texts) == 1
+        assert ("my secret" in texts[0]) is seen
+
+
+def make_report() -> Any:
+    from thymos.contract import (
+        Conflict,
+        Cue,
+        Explanation,
+        Guard,
+        Response,
+        Step,
+        WindowInfo,
+        WindowReport,
+    )
+
+    words = "my secret"
+    return WindowReport(
+        window=WindowInfo(id="w000000", t0_ns=0, t1_ns=4 * 10**9, streams={}),
+        cues=(
+            Cue(
+                id="c1",
+                modality="words",
+                name="transcript",
+                value=words,
+                confidence=1,
+                t0_ns=0,
+                t1_ns=1,
+                text=words,
+            ),
+        ),
+        explanation=Explanation(
+            emotions=(),
+            valence=None,
+            arousal=None,
+            steps=(Step(n=1, text=words, modality="words", t0_ns=0, t1_ns=1, cue_ids=("c1",)),),
+            conflict=Conflict(degree=0, modalities=()),
+            modality_weights={},
+            rationale=f"said {words}",
+            abstained=True,
+            backend="rules",
+            model="rules",
+            parse_ok=True,
+        ),
+        response=Response(
+            intent="neutral",
+            candidates=(),
+            text=f"you said {words}",
+            text_source="template",
+            gesture="none",
+            guard=Guard(action="none"),
+        ),
+        latency_ms={},
+    )
+
+
+def test_an_older_recording_is_not_overwritten_unasked(record: Record) -> None:
+    path = record()
+    before = path.read_bytes()
+    with pytest.raises(RecordingError, match="exists") as caught:
+        Recorder(path)
+    assert caught.value.hint
+    assert path.read_bytes() == before
+    with Recorder(path, overwrite=True):
+        assert path.read_bytes() == before  # until the new one is whole
+    assert path.read_bytes() != before
