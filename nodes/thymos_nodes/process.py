@@ -1,8 +1,9 @@
 """How every node process starts and ends.
 
-The main thread only waits for a signal; ROS and the node run in a second thread. So a SIGINT or
-SIGTERM is heard at once, also while a model loads, and any further one meets a deaf process that is
-already on its way out. The exit code is 0 after a signal, 1 if the node could not be made.
+The main thread does nothing but wait for SIGINT or SIGTERM, which are blocked in all other
+threads; ROS and the node run in a second thread. So a signal is heard at once, also while a model
+loads, and any further one stays pending in a process that is already on its way out. The exit code
+is 0 after a signal, 1 if the node could not be made.
 """
 
 from __future__ import annotations
@@ -14,114 +15,93 @@ import signal
 import sys
 import threading
 import traceback
-from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rclpy.executors import Executor
     from rclpy.node import Node
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE_S = 4.0  # how long a node may take to let go of devices and models before it is left behind
-
-
-class _Signals:
-    """Waits for the first SIGINT or SIGTERM."""
-
-    def __init__(self) -> None:
-        self.stop = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        self.stop.set()
 
 
 def run(target: str, args: list[str] | None = None) -> None:
     """Run one node until a signal comes, then end the process.
 
     Args:
-        target: `module:Class`. It is imported here, after the signal handlers are in place, since
-            importing ROS takes a while and people are impatient.
+        target: `module:Class`. It is imported here, after the signals are in hand, since importing
+            ROS takes a while and people are impatient.
         args: ROS arguments; None takes those of the process.
     """
-    signals = _Signals()
-    code: list[int] = []
-    worker = threading.Thread(
-        target=_work, args=(target, args, signals, code), name="ros", daemon=True
-    )
-    worker.start()
-    signals.stop.wait()
-    worker.join(GRACE_S)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # inherited by every thread made from now on
+    work = _Work(target, args)
+    work.start()
+    signal.sigwait(SIGNALS)
+    work.stop.set()
+    work.join(GRACE_S)
     sys.stdout.flush()
     sys.stderr.flush()
-    if worker.is_alive():
-        # A library is busy in native code (loading a model) and cannot be interrupted. Nothing is
-        # half written at this point, so the process ends without it.
-        os._exit(0)
-    sys.exit(code[0] if code else 0)
+    # Not sys.exit: a library may still be busy in native code (loading a model) in a thread that
+    # cannot be interrupted. Nothing is half written at this point.
+    os._exit(work.code)
 
 
-def _work(
-    target: str,
-    args: list[str] | None,
-    signals: _Signals,
-    code: list[int],
-) -> None:
+class _Work(threading.Thread):
     """The second thread: make the node, spin, take it down."""
-    try:
-        code.append(_spin(target, args, signals.stop))
-    except Exception as err:  # noqa: BLE001  the last resort: one line, no traceback
-        if not signals.stop.is_set():
-            code.append(1)
-            print(f"error: {_words(err)}", file=sys.stderr)
-            if hint := getattr(err, "hint", ""):
-                print(f"next: {hint}", file=sys.stderr)
-            if os.environ.get("THYMOS_DEBUG"):
-                traceback.print_exc()
-    finally:
-        signals.stop.set()
+
+    def __init__(self, target: str, args: list[str] | None) -> None:
+        super().__init__(name="ros", daemon=True)
+        self._target = target
+        self._args = args
+        self.stop = threading.Event()
+        self.code = 0
+
+    def run(self) -> None:
+        """Runs until `stop`, or until the node ends by itself or fails; then wakes the main."""
+        try:
+            self.code = self._spin()
+        except Exception as err:  # noqa: BLE001  the last resort: one line, no traceback
+            if not self.stop.is_set():
+                self.code = 1
+                _tell(err)
+        finally:
+            if not self.stop.is_set():
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def _spin(self) -> int:
+        faulthandler.enable()
+        module, _, name = self._target.partition(":")
+        import rclpy
+        from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+        from rclpy.signals import SignalHandlerOptions
+
+        made = getattr(importlib.import_module(module), name)
+        if self.stop.is_set():
+            return 0
+        rclpy.init(args=self._args, signal_handler_options=SignalHandlerOptions.NO)
+        node = None
+        done = threading.Event()
+        try:
+            node = made()
+            if hasattr(node, "finish"):  # a node that comes to an end by itself
+                node.finish = done.set
+            executor = SingleThreadedExecutor()
+            executor.add_node(node)
+            for event in (self.stop, done):
+                threading.Thread(target=_wake, args=(event, executor), daemon=True).start()
+            while not (self.stop.is_set() or done.is_set()):
+                executor.spin_once()
+        except ExternalShutdownException:
+            pass
+        finally:
+            if node is not None:
+                _take_down(node)
+            rclpy.try_shutdown()
+        return int(getattr(node, "exit_code", 0))
 
 
-def _words(err: Exception) -> str:
-    from thymos.errors import ThymosError
-
-    return str(err) if isinstance(err, ThymosError) else f"{type(err).__name__}: {err}"
-
-
-def _spin(target: str, args: list[str] | None, stop: threading.Event) -> int:
-    faulthandler.enable()
-    module, _, name = target.partition(":")
-    import rclpy
-    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-    from rclpy.signals import SignalHandlerOptions
-
-    made = getattr(importlib.import_module(module), name)
-    if stop.is_set():
-        return 0
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    node = None
-    try:
-        node = made()
-        if hasattr(node, "finish"):  # a node that comes to an end by itself
-            node.finish = stop.set
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        wake = threading.Thread(target=_wake, args=(stop, executor), name="wake", daemon=True)
-        wake.start()
-        while not stop.is_set():
-            executor.spin_once()
-    except ExternalShutdownException:
-        pass
-    finally:
-        if node is not None:
-            _take_down(node)
-        rclpy.try_shutdown()
-    return int(getattr(node, "exit_code", 0))
-
-
-def _wake(stop: threading.Event, executor: Executor) -> None:
-    stop.wait()
+def _wake(event: threading.Event, executor: Executor) -> None:
+    event.wait()
     executor.wake()
 
 
@@ -130,3 +110,14 @@ def _take_down(node: Node) -> None:
     if release is not None:
         release()
     node.destroy_node()
+
+
+def _tell(err: Exception) -> None:
+    from thymos.errors import ThymosError
+
+    known = isinstance(err, ThymosError)
+    print(f"error: {err}" if known else f"error: {type(err).__name__}: {err}", file=sys.stderr)
+    if hint := getattr(err, "hint", ""):
+        print(f"next: {hint}", file=sys.stderr)
+    if os.environ.get("THYMOS_DEBUG"):
+        traceback.print_exc()
