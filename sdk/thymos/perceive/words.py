@@ -15,7 +15,7 @@ from thymos.contract import EMOTIONS, Cue, Modality
 from thymos.errors import MissingExtraError, ModelError
 from thymos.models import ModelStore
 from thymos.perceive import text_emotion
-from thymos.perceive.hearing import CHUNK_NS, RATE, Ear
+from thymos.perceive.hearing import CHUNK, CHUNK_NS, F32, RATE, Chunk, Ear
 from thymos.perceive.prosody import Utterance, utterances
 from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec
 
@@ -23,7 +23,11 @@ CATCH_UP_NS = 8 * NS_PER_S
 """How far before a window unheard speech is still taken up, after windows were skipped."""
 TOUCHES_NS = 150_000_000
 """A word this close to the window's end may go on after it."""
-MIN_CONTEXT_NS = 1_500_000_000
+CONTEXT_NS = 1_500_000_000
+"""How much speech that was already transcribed is given once more as context."""
+JOIN_NS = 1_200_000_000
+LONGEST_NS = 25 * NS_PER_S  # Whisper looks at 30 s
+RETRY_NS = 1_500_000_000
 """A shorter beginning of an utterance that makes no sense yet is tried again with what follows."""
 
 # What Whisper's own paper uses to reject a decoding (Radford et al., arXiv 2212.04356, §4.5), made
@@ -45,6 +49,15 @@ class Word:
     t0_ns: int
     t1_ns: int
     probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Speech that is recognised in one go: neighbouring utterances with the pauses between."""
+
+    t0_ns: int
+    t1_ns: int
+    pcm: F32
 
 
 class WordsPerceiver:
@@ -149,31 +162,32 @@ class WordsPerceiver:
 
     def _listen(self, window: Window) -> tuple[list[Word], float]:
         """New words up to the window's end, and seconds of speech that made no sense."""
-        start = window.t0_ns - CATCH_UP_NS
-        if self._next_ns is None:
-            self._next_ns = start
-        chunks = self._ear.between(max(start, self._next_ns), window.t1_ns)
-        self._next_ns = max(self._next_ns, window.t1_ns)
+        start = max(window.t0_ns - CATCH_UP_NS, self._next_ns or 0)
+        # A little of what was heard before helps the recogniser with what comes after it.
+        chunks = self._ear.between(start - CONTEXT_NS, window.t1_ns)
+        self._next_ns = max(start, window.t1_ns)
         new: list[Word] = []
         lost = 0.0
-        for said in utterances(chunks):
-            words = self._transcribe(said)
-            cut = said.span.t1_ns >= window.t1_ns - 2 * CHUNK_NS
-            length = said.span.t1_ns - said.span.t0_ns
+        for said in _passages(chunks):
+            if said.t1_ns <= start + CHUNK_NS:
+                continue
+            words = [w for w in self._transcribe(said) if w.t0_ns + w.t1_ns >= 2 * start]
+            cut = said.t1_ns >= window.t1_ns - 2 * CHUNK_NS
+            length = said.t1_ns - max(start, said.t0_ns)
             if words and cut and words[-1].t1_ns > window.t1_ns - TOUCHES_NS:
                 self._next_ns = words[-1].t0_ns
-            elif not words and cut and length < MIN_CONTEXT_NS:
-                self._next_ns = said.span.t0_ns
+            elif not words and cut and length < RETRY_NS:
+                self._next_ns = max(start, said.t0_ns)
             elif not words:
                 lost += length / NS_PER_S
             new += words
-        while new and self._words and self._words[-1].t1_ns > new[0].t0_ns:
+        while self._words and self._words[-1].t0_ns >= start:
             self._words.pop()  # half a word, now heard whole
         self._words.extend(new)
         return new, lost
 
-    def _transcribe(self, said: Utterance) -> list[Word]:
-        """Words of one utterance, or none if the recogniser is not to be believed."""
+    def _transcribe(self, said: Passage) -> list[Word]:
+        """Words of one passage, or none if the recogniser is not to be believed."""
         segments, _ = self._whisper.transcribe(
             said.pcm,
             language=None if self._language == "auto" else self._language,
@@ -188,8 +202,7 @@ class WordsPerceiver:
         heard = list(segments)
         if not heard or not believable(heard):
             return []
-        begin = said.span.t1_ns - len(said.pcm) * NS_PER_S // RATE
-        end = said.span.t1_ns
+        begin, end = said.t1_ns - len(said.pcm) * NS_PER_S // RATE, said.t1_ns
         return [
             Word(
                 word.word,
@@ -223,6 +236,30 @@ class WordsPerceiver:
                 emotion=emotion,
             )
         ]
+
+
+def _passages(chunks: Sequence[Chunk]) -> list[Passage]:
+    """Join utterances: a pass of Whisper costs the same for one second and for twenty."""
+    groups: list[list[Utterance]] = []
+    for said in utterances(chunks):
+        if groups:
+            first, last = groups[-1][0].span, groups[-1][-1].span
+            near = said.span.t0_ns - last.t1_ns <= JOIN_NS
+            same = chunks[last.last].run == chunks[said.span.first].run
+            if near and same and said.span.t1_ns - first.t0_ns <= LONGEST_NS:
+                groups[-1].append(said)
+                continue
+        groups.append([said])
+    made = []
+    for group in groups:
+        # The first utterance brings its run-up; see `utterances`.
+        lead = group[0].pcm[
+            : len(group[0].pcm) - CHUNK * (group[0].span.last - group[0].span.first + 1)
+        ]
+        body = [c.pcm for c in chunks[group[0].span.first : group[-1].span.last + 1]]
+        pcm = np.concatenate([lead, *body])
+        made.append(Passage(group[0].span.t0_ns, group[-1].span.t1_ns, pcm))
+    return made
 
 
 def believable(segments: Sequence[Any]) -> bool:
