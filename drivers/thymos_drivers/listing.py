@@ -1,13 +1,13 @@
 """What is plugged in: cameras, microphones and noses, with the reason where one cannot be used.
 
-Found by `thymos.devices.found` through the entry-point group `thymos.listing`. Listing never opens
-a device and never fails: a library that is missing is an entry that says so.
+`thymos devices` finds these functions through the entry-point group `thymos.listing`. Listing never
+opens a device and never fails: a library that is missing is an entry that says so.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ class FoundDevice:
     Attributes:
         uri: What to type: `v4l2:/dev/video0`; empty if nothing can be opened.
         name: What people call it.
-        detail: Chip, channels, rate …
+        detail: Chip, channels, rate …; or why it cannot be used.
         usable: Whether opening it has a chance.
         reason: Why not.
         remedy: What to do about it.
@@ -68,7 +68,7 @@ def microphones() -> list[FoundDevice]:
     try:
         devices = list(sd.query_devices())
     except sd.PortAudioError as err:
-        return [FoundDevice("", "microphones", usable=False, reason=str(err))]
+        return [FoundDevice("", "microphones", str(err), usable=False, reason=str(err))]
     return [
         FoundDevice(
             uri=f"portaudio:{device['name']}",
@@ -97,31 +97,22 @@ def enoses() -> list[FoundDevice]:
         name = port.product or port.description or port.device
         serial = f", serial {port.serial_number}" if port.serial_number else ""
         entry = _checked(f"serial:{port.device}", str(name), Path(port.device), "dialout")
-        found.append(
-            FoundDevice(
-                entry.uri, entry.name, chip + serial, entry.usable, entry.reason, entry.remedy
-            )
-        )
+        found.append(replace(entry, detail=entry.reason or chip + serial))
     return found
 
 
 def _checked(uri: str, name: str, path: Path, group: str) -> FoundDevice:
+    reason, remedy = "", ""
     if not path.exists():
-        return FoundDevice(uri, name, str(path), usable=False, reason=f"{path} is missing")
-    if not os.access(path, os.R_OK | os.W_OK):
-        return FoundDevice(
-            uri,
-            name,
-            str(path),
-            usable=False,
-            reason=f"this user is not in the group '{group}'",
-            remedy=f"sudo usermod -aG {group} $USER, then log in again",
-        )
-    return FoundDevice(uri, name, str(path))
+        reason = f"{path} is missing"
+    elif not os.access(path, os.R_OK | os.W_OK):
+        reason = f"this user is not in the group '{group}'"
+        remedy = f"sudo usermod -aG {group} $USER, then log in again"
+    return FoundDevice(uri, name, reason or str(path), not reason, reason, remedy)
 
 
 def _unlisted(what: str, err: ThymosError) -> FoundDevice:
-    return FoundDevice("", what, usable=False, reason=str(err), remedy=err.hint)
+    return FoundDevice("", what, str(err), usable=False, reason=str(err), remedy=err.hint)
 
 
 def _realsense() -> list[FoundDevice]:
@@ -132,7 +123,7 @@ def _realsense() -> list[FoundDevice]:
     try:
         devices = list(rs.context().query_devices())
     except RuntimeError as err:
-        return [FoundDevice("", "RealSense", usable=False, reason=str(err))]
+        return [FoundDevice("", "RealSense", str(err), usable=False, reason=str(err))]
     found = []
     for device in devices:
         serial = device.get_info(rs.camera_info.serial_number)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Literal, Protocol
+from typing import Literal
 from urllib.parse import parse_qsl
 
 from thymos.errors import ConfigError
@@ -21,34 +21,6 @@ StreamRole = Literal["camera", "microphone", "enose"]
 ROLES: tuple[StreamRole, ...] = ("camera", "microphone", "enose")
 
 SourceFactory = Callable[..., Source]
-
-
-class Found(Protocol):
-    """One device that is plugged in (or one reason why some cannot be listed)."""
-
-    @property
-    def uri(self) -> str:
-        """What to type to open it; empty if nothing can be opened."""
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-
-    @property
-    def detail(self) -> str:
-        """Chip, channels, rate."""
-
-    @property
-    def usable(self) -> bool:
-        """Whether opening it has a chance."""
-
-    @property
-    def reason(self) -> str:
-        """Why it cannot be used, in one line."""
-
-    @property
-    def remedy(self) -> str:
-        """What to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +83,3 @@ def open_uri(role: StreamRole, text: str, *, stream: str | None = None) -> Sourc
         return factory(uri.rest, stream=stream or role, **uri.options)
     except TypeError as err:
         raise ConfigError(f"the driver '{uri.scheme}' does not take these options: {err}") from err
-
-
-def found(role: StreamRole) -> list[Found]:
-    """List the devices of one kind that are plugged in; nothing is opened.
-
-    Each driver package lists its own: entry points of the group `thymos.listing` named after the
-    role, or `role.vendor` for further packages.
-    """
-    out: list[Found] = []
-    for point in sorted(entry_points(group="thymos.listing"), key=lambda p: p.name):
-        if point.name.split(".")[0] == role:
-            out.extend(point.load()())
-    return out

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from thymos.devices import ROLES, found
 from thymos_drivers import listing
 
 
 def test_every_role_can_be_listed() -> None:
-    for role in ROLES:
-        for device in found(role):
+    points = entry_points(group="thymos.listing")
+    assert {"camera", "microphone", "enose"} <= set(points.names)
+    for point in points:
+        for device in point.load()():
             assert device.name
-            assert device.usable or device.reason
+            assert device.usable or device.reason == device.detail
 
 
 def test_a_camera_that_may_not_be_opened_says_what_to_do(
