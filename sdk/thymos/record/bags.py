@@ -5,9 +5,13 @@ Nothing is ever written beside the input: sqlite files are opened immutable.
 
 from __future__ import annotations
 
+import base64
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, BinaryIO, Protocol
 
 from thymos.errors import MediaError, MissingExtraError, RecordingError
@@ -72,7 +76,7 @@ def open_bag(path: Path) -> Bag:
     """
     try:
         if path.is_dir():
-            return _rosbags(path)
+            return _folder(path)
         with path.open("rb") as file:
             head = file.read(64)
     except FileNotFoundError as err:
@@ -80,7 +84,7 @@ def open_bag(path: Path) -> Bag:
     except OSError as err:
         raise MediaError(f"cannot read '{path}': {err.strerror or err}") from err
     _refuse_impostors(path, head)
-    return McapBag(path) if head.startswith(MCAP_MAGIC) else _rosbags(path)
+    return McapBag(path) if head.startswith(MCAP_MAGIC) else RosBag(path)
 
 
 def _refuse_impostors(path: Path, head: bytes) -> None:
@@ -97,15 +101,61 @@ def _refuse_impostors(path: Path, head: bytes) -> None:
         )
 
 
-def _rosbags(path: Path) -> Bag:
-    if path.is_dir() and not (path / "metadata.yaml").is_file():
-        files = sorted(p for p in path.iterdir() if p.suffix in (".mcap", ".db3", ".bag"))
-        found = f"; it holds {files[0].name}" if files else ""
+def _folder(path: Path) -> Bag:
+    """A rosbag2 folder: one file, or several of one recording in order.
+
+    Plain MCAP files are read one by one, so that one definition that cannot be parsed or one torn
+    file does not hide the others; metadata.yaml is only needed for what is compressed as a whole.
+    """
+    files = sorted((p for p in path.iterdir() if p.suffix in (".mcap", ".db3")), key=_natural)
+    meta = path / "metadata.yaml"
+    if files and (not meta.is_file() or all(p.suffix == ".mcap" for p in files)):
+        bags: list[Bag] = []
+        try:
+            bags.extend(open_bag(file) for file in files)
+        except BaseException:
+            for bag in bags:
+                bag.close()
+            raise
+        return bags[0] if len(bags) == 1 else ChainBag(bags)
+    if not meta.is_file():
         raise MediaError(
-            f"'{path}' is a folder without metadata.yaml, so no rosbag2 recording{found}",
-            hint=f"open {files[0]}" if files else "give a recording",
+            f"'{path}' is a folder without a recording (no metadata.yaml, .mcap or .db3 in it)",
+            hint="give a recording: a rosbag2 folder, an .mcap, .db3 or .bag",
         )
     return RosBag(path)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """`bag_2` before `bag_10`."""
+    return [(int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"(\d+)", path.name)]
+
+
+class ChainBag:
+    """The parts of a split recording, one after the other."""
+
+    def __init__(self, parts: list[Bag]) -> None:
+        self._parts = parts
+        self.notes = [note for part in parts for note in part.notes]
+        self.topics: list[Topic] = []
+        for topic in (t for part in parts for t in part.topics):
+            if all(t.name != topic.name for t in self.topics):
+                self.topics.append(topic)
+
+    def messages(self, topic: str) -> Iterator[Raw]:
+        """See `Bag`."""
+        for part in self._parts:
+            yield from part.messages(topic)
+
+    def decode(self, topic: Topic, data: bytes) -> Any:
+        """See `Bag`."""
+        owner = next(p for p in self._parts if any(t.name == topic.name for t in p.topics))
+        return owner.decode(topic, data)
+
+    def close(self) -> None:
+        """See `Bag`."""
+        for part in self._parts:
+            part.close()
 
 
 class McapBag:
@@ -194,6 +244,8 @@ class McapBag:
 
     def decode(self, topic: Topic, data: bytes) -> Any:
         """See `Bag`."""
+        if topic.encoding == "json" and topic.msgtype.startswith("foxglove_msgs/"):
+            return _from_json(data)
         if topic.encoding != "cdr":
             raise RecordingError(f"messages of encoding '{topic.encoding}' are not read")
         return _deserialise(self._store, data, topic.msgtype)
@@ -266,17 +318,19 @@ def _ros2_name(name: str) -> str:
 
 
 def _store_of(definitions: dict[str, str]) -> Any:
-    """A type store with the definitions a file carries, before those Thymos knows."""
+    """A type store with the definitions a file carries; the known ones if it carries none."""
     from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-    store = get_typestore(Stores.EMPTY)
     types: dict[str, Any] = {}
     for name, text in definitions.items():
         try:
             types.update(get_types_from_msg(text, name))
-        except Exception:  # noqa: BLE001, S112  a definition nobody may need; decoding tells
+        except Exception:  # noqa: BLE001, S112  perhaps of a topic nobody reads; decoding tells
             continue
-    store.register(dict({**typestore().fielddefs, **types}.items()))
+    if not types:
+        return typestore()
+    store = get_typestore(Stores.EMPTY)
+    store.register(types)
     return store
 
 
@@ -285,6 +339,18 @@ def _deserialise(store: Any, data: bytes, msgtype: str) -> Any:
         return store.deserialize_cdr(data, msgtype)
     except Exception as err:
         raise RecordingError(f"a message of {msgtype} is damaged: {_words(err)}") from err
+
+
+def _from_json(data: bytes) -> Any:
+    """A message of a foxglove schema in JSON: bytes are base64, a time is {sec, nsec}."""
+    try:
+        fields = json.loads(data)
+        stamp = fields["timestamp"]
+        fields["timestamp"] = SimpleNamespace(sec=int(stamp["sec"]), nanosec=int(stamp["nsec"]))
+        fields["data"] = base64.b64decode(fields["data"], validate=True)
+        return SimpleNamespace(**fields)
+    except (ValueError, KeyError, TypeError) as err:
+        raise RecordingError(f"a JSON message is damaged: {_words(err)}") from err
 
 
 def _words(err: BaseException) -> str:

@@ -68,13 +68,23 @@ def _image(m: Any, _: AudioFormat) -> Decoded:
 
 
 def _compressed_image(m: Any, _: AudioFormat) -> Decoded:
+    return Decoded(_picture(m), _stamp(m.header), m.header.frame_id, "rgb8")
+
+
+def _foxglove_image(m: Any, _: AudioFormat) -> Decoded:
+    t_ns = int(m.timestamp.sec) * NS_PER_S + int(m.timestamp.nanosec)
+    return Decoded(_picture(m), t_ns or None, str(m.frame_id), "rgb8")
+
+
+def _picture(m: Any) -> NDArray[Any]:
+    """Decode JPEG, PNG, WebP … The labels of image_transport say which order of colours the
+    camera had; the file inside is an ordinary one.
+    """
     try:
         with _pillow().open(io.BytesIO(bytes(m.data))) as picture:
-            # image_transport labels say which order the camera had; the file in it is ordinary
-            rgb = np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as err:
+            return np.asarray(picture.convert("RGB"))
+    except Exception as err:  # decoders raise what they like on damaged files
         raise RecordingError(f"a picture of format '{m.format}' cannot be decoded") from err
-    return Decoded(rgb, _stamp(m.header), m.header.frame_id, "rgb8")
 
 
 def raw_picture(data: bytes, height: int, width: int, step: int, encoding: str) -> NDArray[Any]:
@@ -263,6 +273,7 @@ def _olfaction(m: Any, _: AudioFormat) -> Decoded:
 READS: dict[str, tuple[Kind, Decoder]] = {
     "sensor_msgs/msg/Image": (Kind.VIDEO, _image),
     "sensor_msgs/msg/CompressedImage": (Kind.VIDEO, _compressed_image),
+    "foxglove_msgs/msg/CompressedImage": (Kind.VIDEO, _foxglove_image),
     "thymos_msgs/msg/AudioFrame": (Kind.AUDIO, _thymos_audio),
     "audio_utils_msgs/msg/AudioFrame": (Kind.AUDIO, _audio_utils),
     "audio_utils/msg/AudioFrame": (Kind.AUDIO, _audio_utils),

@@ -32,6 +32,10 @@ uint8[] data"""
 _OTHERS = {
     "audio_utils_msgs/msg/AudioFrame": _AUDIO_UTILS,
     "audio_utils/msg/AudioFrame": _AUDIO_UTILS,
+    "foxglove_msgs/msg/CompressedImage": """builtin_interfaces/Time timestamp
+string frame_id
+uint8[] data
+string format""",
     "foxglove_msgs/msg/RawAudio": """builtin_interfaces/Time timestamp
 uint8[] data
 string format
