@@ -12,6 +12,7 @@ import resource
 import subprocess
 import sys
 import time
+import wave
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -128,7 +129,9 @@ def live(video: Path, sound: Path, seconds: int, config: Config, folder: Path) -
     wall = time.perf_counter() - start
     stages = ("perceive", "words", "reason", "respond", "speak", "total")
     by_stage = {s: [r.latency_ms[s] for r in watch.reports if s in r.latency_ms] for s in stages}
-    expected = {"camera": seconds * FPS, "enose": seconds * NOSE_HZ}
+    with wave.open(str(sound)) as file:
+        frames = file.getnframes()
+    expected = {"camera": seconds * FPS, "microphone": frames, "enose": seconds * NOSE_HZ}
     return [
         spread_of("first estimate after the window's end", watch.estimate_ms, "ms", "<= 150"),
         spread_of("explanation after the window's end", watch.explanation_ms, "ms", "<= 2500"),

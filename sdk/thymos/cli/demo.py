@@ -73,6 +73,7 @@ def _play(out: Path, config: Config, stop: threading.Event, *, live: bool, json:
         console.print(Text("preparing the scene …", style="dim"))
         speaker, lack = _speaker(config)
         scene = build_scene(out / "scene", ModelStore(), speaker)
+        _go_on(stop)
         session.statements += scene.statements
         recorder = stack.enter_context(Recorder(out / "session.mcap", RecordConfig()))
         view = stack.enter_context(LiveView(console, title=TITLE, statements=scene.statements))
@@ -91,9 +92,18 @@ def _play(out: Path, config: Config, stop: threading.Event, *, live: bool, json:
             for _ in run_offline(scene.sources, pipeline):
                 if stop.is_set():
                     break
+        if not session.windows:
+            _go_on(stop)
         if stop.is_set():
             session.statements.insert(0, STOPPED)
         return session.windows
+
+
+def _go_on(stop: threading.Event) -> None:
+    """Leave at once if somebody stopped the run before it had a result."""
+    if stop.is_set():
+        stderr.print("stopped before the first window; there are no results")
+        raise typer.Exit(1)
 
 
 def _speaker(config: Config) -> tuple[Speaker | None, str]:
