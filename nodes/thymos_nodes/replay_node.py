@@ -103,7 +103,7 @@ class ReplayNode(Node):  # type: ignore[misc]
             self.finish()
 
     def _play(self) -> None:
-        from thymos.record import merge
+        from thymos.align import merge
 
         outlets = {s.spec.name: Outlet(self, s.spec) for s in self._sources}
         self._await([*outlets.values()])
