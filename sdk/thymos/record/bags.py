@@ -171,18 +171,17 @@ class McapBag:
         self._stream_reader = StreamReader
         self._file: BinaryIO = path.open("rb")
         self.notes: list[str] = []
-        self._reader: Any = None
+        self._chunks: list[Any] = []
         self._channels: dict[str, set[int]] = {}
         self._schemas: dict[str, str] = {}
         self.topics: list[Topic] = []
         self._torn = False
         try:
-            reader = make_reader(self._file)
-            summary = reader.get_summary()
+            summary = make_reader(self._file).get_summary()
         except Exception:  # noqa: BLE001  the library raises what it likes on torn files
             summary, self._torn = None, True
         if summary is not None and summary.chunk_indexes and summary.channels:
-            self._reader = reader
+            self._chunks = sorted(summary.chunk_indexes, key=lambda c: c.chunk_start_offset)
             for channel in summary.channels.values():
                 self._meet(channel, summary.schemas.get(channel.schema_id))
         else:
@@ -225,7 +224,7 @@ class McapBag:
         """See `Bag`."""
         wanted = self._channels.get(topic, set())
         try:
-            for m in self._all(topic):
+            for m in self._all(wanted):
                 if m.channel_id in wanted:
                     yield Raw(m.log_time, m.publish_time, m.sequence, m.data)
         except (RecordingError, GeneratorExit):
@@ -233,14 +232,22 @@ class McapBag:
         except Exception as err:
             raise RecordingError(f"'{self._path}' is damaged: {_words(err)}") from err
 
-    def _all(self, topic: str) -> Iterator[Any]:
-        if self._reader is not None:
-            for _, _, message in self._reader.iter_messages(topics=[topic], log_time_order=False):
-                yield message
+    def _all(self, wanted: set[int]) -> Iterator[Any]:
+        """Messages chunk by chunk (the library's own iterator holds the whole file)."""
+        from mcap.data_stream import ReadDataStream
+        from mcap.records import Chunk, Message
+        from mcap.stream_reader import breakup_chunk
+
+        if not self._chunks:
+            yield from (r for r in self._records() if isinstance(r, Message))
             return
-        for record in self._records():
-            if type(record).__name__ == "Message":
-                yield record
+        for index in self._chunks:
+            offsets = index.message_index_offsets
+            if offsets and wanted.isdisjoint(offsets):
+                continue
+            self._file.seek(index.chunk_start_offset + 1 + 8)  # opcode and length
+            chunk = Chunk.read(ReadDataStream(self._file))
+            yield from (r for r in breakup_chunk(chunk, True) if isinstance(r, Message))
 
     def decode(self, topic: Topic, data: bytes) -> Any:
         """See `Bag`."""

@@ -77,9 +77,7 @@ def _foxglove_image(m: Any, _: AudioFormat) -> Decoded:
 
 
 def _picture(m: Any) -> NDArray[Any]:
-    """Decode JPEG, PNG, WebP … The labels of image_transport say which order of colours the
-    camera had; the file inside is an ordinary one.
-    """
+    """Decode JPEG, PNG, WebP … (`format` tells the camera's order of colours, not the file's)."""
     try:
         with _pillow().open(io.BytesIO(bytes(m.data))) as picture:
             return np.asarray(picture.convert("RGB"))
