@@ -111,17 +111,30 @@ def _thin(image: U8, step: int) -> F32:
 def _bilinear(source: NDArray[np.generic], x: F32, y: F32) -> F32:
     height, width = source.shape[:2]
     x0, y0 = np.floor(x), np.floor(y)
-    fx, fy = (x - x0)[..., None], (y - y0)[..., None]
-    inside = ((x > -1) & (y > -1) & (x < width) & (y < height))[..., None]
-    left = np.clip(x0.astype(np.int32), 0, width - 1)
+    fx, fy = (x - x0).ravel()[:, None], (y - y0).ravel()[:, None]
+    left = np.clip(x0, 0, width - 1).astype(np.intp)
     right = np.minimum(left + 1, width - 1)
-    top = np.clip(y0.astype(np.int32), 0, height - 1)
-    bottom = np.minimum(top + 1, height - 1)
+    top = np.clip(y0, 0, height - 1).astype(np.intp) * width
+    bottom = np.minimum(top + width, (height - 1) * width)
     flat = source.reshape(-1, 3)
-    upper = flat[top * width + left] * (1 - fx) + flat[top * width + right] * fx
-    lower = flat[bottom * width + left] * (1 - fx) + flat[bottom * width + right] * fx
-    mixed: F32 = ((upper * (1 - fy) + lower * fy) * inside).astype(np.float32)
-    return mixed
+
+    def row(line: NDArray[np.intp]) -> F32:
+        """Mix the two pixels left and right of each place on one line."""
+        mixed: F32 = np.take(flat, (line + left).ravel(), axis=0).astype(np.float32)
+        other: F32 = np.take(flat, (line + right).ravel(), axis=0).astype(np.float32)
+        other -= mixed
+        other *= fx
+        mixed += other
+        return mixed
+
+    upper, lower = row(top), row(bottom)
+    lower -= upper
+    lower *= fy
+    upper += lower
+    if x.min() <= -1 or y.min() <= -1 or x.max() >= width or y.max() >= height:
+        upper *= ((x > -1) & (y > -1) & (x < width) & (y < height)).ravel()[:, None]
+    out: F32 = upper.reshape(*x.shape, 3)
+    return out
 
 
 class Detector:
