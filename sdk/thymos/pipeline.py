@@ -172,21 +172,29 @@ class Pipeline:
         """What is degraded, as told to `note`."""
         return tuple(self._notes)
 
-    def add_stream(self, spec: StreamSpec) -> None:
-        """Announce a stream; starts the perceivers of its kind."""
+    def add_stream(self, spec: StreamSpec, *, perceive: bool = True) -> None:
+        """Announce a stream and start the perceivers of its kind.
+
+        Args:
+            spec: The stream.
+            perceive: False leaves the perceivers to `start_perceivers`, which loads models, while
+                samples are aligned already.
+        """
         with self._lock:
             self.streams[spec.name] = spec
             self.absent.pop(spec.name, None)
             self._windower.add_stream(spec)
         self.tell.on_stream(spec)
-        self._start_perceivers(spec)
+        if perceive:
+            self.start_perceivers(spec)
 
     def state_absent(self, stream: str, reason: str) -> None:
         """Say that a stream does not exist and why; every window states it as missing."""
         if stream not in self.streams:
             self.absent[stream] = reason
 
-    def _start_perceivers(self, spec: StreamSpec) -> None:
+    def start_perceivers(self, spec: StreamSpec) -> None:
+        """Start the perceivers of a stream's kind (loads models)."""
         if self._waiting is None:
             self._waiting = list(self._perceivers())
         matching = [p for p in self._waiting if p.kind is spec.kind]
