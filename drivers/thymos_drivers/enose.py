@@ -51,6 +51,8 @@ _LISTEN_S = 4.0
 _LEARN_S = 60.0
 """How long a nose that is understood may take to show all its channels (slow heater scans)."""
 _SILENT_S = 10.0
+_GIVE_UP_S = 30.0
+"""Silence after which reading ends with an error, so that whoever supervises opens it anew."""
 _GARBAGE_LINES = 6
 _MILLIS_BITS = 32
 _MAX_TICK_MS = 2**53
@@ -140,7 +142,7 @@ class SerialNose(BaseSource):
         """Return the next reading.
 
         Raises:
-            DeviceLostError: The port went away.
+            DeviceLostError: The port went away, or nothing was heard for 30 s.
         """
         self._check_open()
         deadline = time.monotonic() + timeout_s
@@ -290,9 +292,13 @@ class SerialNose(BaseSource):
 
     def _watch(self) -> None:
         silent_s = (time.monotonic_ns() - self._last_ns) / NS_PER_S
+        reason = f"'{self._port_name}' has been silent for {silent_s:.0f} s"
+        remedy = "check its power; unplug it and plug it in again"
+        if silent_s > _GIVE_UP_S:
+            self._say(Health.LOST, reason, remedy)
+            raise DeviceLostError(reason, hint=remedy)
         if silent_s > _SILENT_S:
-            reason = f"'{self._port_name}' has been silent for {silent_s:.0f} s"
-            self._say(Health.STALLED, reason, "check its power; unplug it and plug it in again")
+            self._say(Health.STALLED, reason, remedy)
 
     # Closing
 

@@ -268,4 +268,7 @@ def open_error(device: str, err: BaseException) -> DeviceError:
         return DeviceError(f"'{device}' has fewer channels: {text}", hint="add ?channels=1")
     if code == -9985:
         return DeviceError(f"'{device}' is in use: {text}", hint="fuser -v /dev/snd/*")
-    return DeviceError(f"cannot open the microphone '{device}': {text}", hint="thymos devices")
+    return DeviceError(
+        f"cannot open the microphone '{device}': {text}",
+        hint="does the sound server run? pactl info; else see thymos devices",
+    )

@@ -9,6 +9,7 @@ import time
 import tty
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -220,3 +221,61 @@ def test_framer_keeps_halves_and_bounds_garbage() -> None:
     assert framer.feed(b"x" * 100_000, 5) == []
     assert framer.overlong == 1
     assert framer.feed(b"\n6,7\n", 6) == [(b"6,7\n", 6)]
+
+
+class SlowLine:
+    """A serial port that hears garbage at every speed but the right one."""
+
+    tried: ClassVar[list[int]] = []
+    right = 9600
+
+    def __init__(self, port: str, baud: int, *, timeout: float, exclusive: bool) -> None:
+        self.tried.append(baud)
+        self.timeout = timeout
+        self._pending = b""
+        self._n = 0
+        self._right = baud == self.right
+
+    @property
+    def in_waiting(self) -> int:
+        return len(self._pending)
+
+    def reset_input_buffer(self) -> None: ...
+
+    def cancel_read(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def read(self, size: int) -> bytes:
+        if not self._pending:
+            time.sleep(0.002)
+            self._n += 1
+            good = f"{self._n},{self._n},{self._n}\r\n".encode()
+            self._pending = good if self._right else b"\xf8\x00\x80\xe6\n"
+        out, self._pending = self._pending[:size], self._pending[size:]
+        return out
+
+
+def test_the_speed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serial.Serial", SlowLine)
+    with SerialNose("/dev/ttyUSB0") as nose:
+        assert SlowLine.tried == [115200, 9600]
+        assert nose.spec.extra["baud"] == "9600"
+        assert len(read_some(nose, 5)) == 5
+
+
+def test_long_silence_is_told_then_given_up(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    board.run(lambda n: f"{n},{n}\n".encode())
+    with SerialNose(board.port) as nose:
+        read_some(nose, 2)
+        board.halt()
+        while nose.read(0.1) is not None:
+            pass
+        real = time.monotonic_ns
+        monkeypatch.setattr("thymos_drivers.enose.time.monotonic_ns", lambda: real() + 12 * 10**9)
+        assert nose.read(0.01) is None
+        assert nose.health.health is Health.STALLED
+        assert nose.health.remedy
+        monkeypatch.setattr("thymos_drivers.enose.time.monotonic_ns", lambda: real() + 40 * 10**9)
+        with pytest.raises(DeviceLostError, match="silent"):
+            nose.read(0.01)
