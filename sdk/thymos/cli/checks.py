@@ -229,7 +229,7 @@ def _middleware(machine: Machine) -> Iterator[Finding]:
     if not named:
         yield Finding(
             "ros", "profile", "warn", "no Fast DDS profile: images lose frames over small segments",
-            "export FASTRTPS_DEFAULT_PROFILES_FILE=<thymos>/launch/config/fastdds_shm.xml",
+            "thymos graph up sets it; else export FASTRTPS_DEFAULT_PROFILES_FILE=…/launch/config/fastdds.xml",
         )  # fmt: skip
     elif machine.is_file(named):
         yield Finding("ros", "profile", "ok", named)

@@ -160,7 +160,7 @@ def _evidence(scene: Scene, width: int) -> RenderableType:
 def _cues(scene: Scene) -> RenderableType:
     if not scene.cues:
         return Text("no cue yet", style="dim")
-    best = sorted(scene.cues, key=lambda c: (-c.confidence, c.id))[:MAX_CUES]
+    best = sorted(scene.cues, key=_weight)[:MAX_CUES]
     lines = []
     for cue in sorted(best, key=lambda c: (c.modality, c.t0_ns, c.id)):
         line = Text(f"{cue.modality:<6}", style=_MODALITY_STYLE[cue.modality])
@@ -170,6 +170,11 @@ def _cues(scene: Scene) -> RenderableType:
         line.no_wrap, line.overflow = True, "ellipsis"
         lines.append(line)
     return Group(*lines)
+
+
+def _weight(cue: Cue) -> tuple[bool, bool, float, str]:
+    """What was said first, then what speaks of an emotion, then the rest; the surest first."""
+    return (not cue.untrusted, cue.emotion is None, -cue.confidence, cue.id)
 
 
 def _value(cue: Cue) -> str:
