@@ -229,7 +229,7 @@ def _middleware(machine: Machine) -> Iterator[Finding]:
     if not named:
         yield Finding(
             "ros", "profile", "warn", "no Fast DDS profile: images lose frames over small segments",
-            "thymos graph up sets it; else export FASTRTPS_DEFAULT_PROFILES_FILE=…/launch/config/fastdds.xml",
+            f"thymos graph up sets it; else export {keys[0]}=<thymos>/launch/config/fastdds.xml",
         )  # fmt: skip
     elif machine.is_file(named):
         yield Finding("ros", "profile", "ok", named)
