@@ -15,9 +15,11 @@ import numpy as np
 from thymos.errors import ConfigError, DeviceLostError
 from thymos.samples import (
     NS_PER_S,
+    Counters,
     EndOfStream,
     Flag,
     Health,
+    HealthReport,
     Kind,
     Payload,
     Sample,
@@ -111,11 +113,28 @@ class FaultInjector(BaseSource):
         self._held: Sample | None = None
         self._ready: deque[Sample] = deque()
         self._hole = False
+        self._trouble: HealthReport | None = None
 
     @property
     def live(self) -> bool:  # type: ignore[override]
         """As the source that it wraps."""
         return bool(getattr(self.source, "live", False))
+
+    @property
+    def counters(self) -> Counters:
+        """Its own faults and what the source lost by itself."""
+        own, inner = self._counters, self.source.counters
+        return Counters(
+            received=own.received,
+            dropped=own.dropped + inner.dropped,
+            corrupt=own.corrupt + inner.corrupt,
+            reconnects=own.reconnects + inner.reconnects,
+        )
+
+    @property
+    def health(self) -> HealthReport:
+        """The planned fault while it lasts, else the health of the source."""
+        return self._trouble or self.source.health
 
     def read(self, timeout_s: float = 1.0) -> Sample | None:
         """Return the next sample that survived.
@@ -148,7 +167,7 @@ class FaultInjector(BaseSource):
         self._ready.clear()
         self._held = None
         self._hole = False
-        self._say(Health.OK)
+        self._trouble = None
 
     def _close(self) -> None:
         self.source.close()
@@ -161,14 +180,16 @@ class FaultInjector(BaseSource):
             self._gone = True
             self.close()
             name = self._spec.device or self._spec.name
-            self._say(Health.LOST, f"'{name}' went away", "plug it in again")
+            self._trouble = HealthReport(Health.LOST, f"'{name}' went away", "plug it in again")
             raise DeviceLostError(f"'{name}' went away (planned fault)", hint="plug it in again")
         stalled = plan.stall_s is not None and plan.stall_s[0] <= at_s < plan.stall_s[1]
         if stalled or plan.hits(plan.drop, sample.seq, 1):
-            self._say(Health.STALLED if stalled else Health.DEGRADED, "samples are missing")
+            state = Health.STALLED if stalled else Health.DEGRADED
+            self._trouble = HealthReport(state, "samples are missing (planned fault)")
             self._counters.dropped += 1
             self._hole = True
             return
+        self._trouble = None
         if self._hole:
             sample = replace(sample, flags=sample.flags | Flag.GAP_BEFORE)
             self._hole = False
