@@ -85,6 +85,15 @@ def test_digital_silence_is_not_a_quiet_room():
     assert -90 < dbfs(chunks[40].pcm) < -75
 
 
+def test_a_clock_set_back_begins_anew():
+    ear = Ear()
+    ear.start(spec(RATE))
+    pour(ear, tone(RATE, 200, 0.5), RATE, start_ns=100 * NS_PER_S)
+    pour(ear, tone(RATE, 200, 0.5), RATE)
+    assert len(ear.between(0, NS_PER_S)) == 15
+    assert not ear.between(100 * NS_PER_S, 101 * NS_PER_S)
+
+
 def test_memory_is_bounded():
     ear = Ear()
     ear.start(spec(RATE))

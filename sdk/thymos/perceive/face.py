@@ -17,6 +17,7 @@ from thymos.perceive.tracks import FaceTracker
 from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec
 
 HISTORY_NS = 130 * NS_PER_S  # the longest window is 60 s, and it may be asked for late
+BACK_NS = 30 * NS_PER_S  # a frame this much older: the clock was set back
 
 
 class FacePerceiver:
@@ -56,7 +57,10 @@ class FacePerceiver:
             return
         cell = int(sample.t_ns * self._hz // NS_PER_S)
         if self._cell is not None and cell <= self._cell:
-            return
+            if sample.t_ns > self._times[-1] - BACK_NS:
+                return
+            self._times.clear()
+            self._looks.clear()
         self._cell = cell
         self._times.append(sample.t_ns)
         for track, mesh in self._tracker.look(sample.payload, sample.t_ns):

@@ -266,6 +266,8 @@ def _blinks(past: Sequence[Look], inside: Sequence[Look]) -> list[Cue]:
     usual = float(np.median([look.measures.eye_open for look in past]))
     shut = [look.measures.eye_open < BLINK * usual for look in inside]
     count = sum(now and not before for before, now in zip([False, *shut], shut, strict=False))
+    if not count:  # none seen at this rate is not none blinked
+        return []
     quality = float(np.mean([look.quality for look in inside]))
     return [
         Cue(

@@ -23,6 +23,8 @@ RATE = 16_000
 CHUNK = 512
 CHUNK_NS = CHUNK * NS_PER_S // RATE
 HISTORY_S = 80.0  # the longest window is 60 s, and words may come late
+BACK_NS = 30 * NS_PER_S
+"""Sound this much older than the newest is no late repetition but a clock that was set back."""
 GAP_NS = 20_000_000
 """Stamps further than this from where counting says they should be begin a new run."""
 
@@ -111,8 +113,12 @@ class Ear:
     def feed(self, sample: Sample) -> None:
         """Take a block of sound in, once."""
         with self._lock:
-            if self._spec is None or (self._last_ns is not None and sample.t_ns <= self._last_ns):
+            if self._spec is None:
                 return
+            if self._last_ns is not None and sample.t_ns <= self._last_ns:
+                if sample.t_ns > self._last_ns - BACK_NS:
+                    return
+                self._chunks.clear()
             self._last_ns = sample.t_ns
             if Flag.INVALID in sample.flags or sample.payload.shape[0] == 0:
                 return

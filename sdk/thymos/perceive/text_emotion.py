@@ -39,9 +39,9 @@ _WORDS: dict[Emotion, str] = {
     "anger": "angry mad furious hate annoying annoyed unfair stupid damn outrageous rage fed-up "
     "idiot ridiculous",
     "fear": "afraid scared fear worried worry anxious nervous terrified danger dangerous panic "
-    "frightened help",
+    "frightened",
     "disgust": "disgusting gross awful nasty stinks smelly rotten sick yuck vomit horrible",
-    "surprise": "wow surprised surprising unexpected suddenly unbelievable incredible really",
+    "surprise": "wow surprised surprising unexpected suddenly unbelievable incredible",
 }
 _NOT = {"not", "no", "never", "don't", "isn't", "wasn't", "can't", "won't", "didn't", "hardly"}
 _OPPOSITE: dict[Emotion, Emotion] = {"joy": "sadness", "sadness": "neutral", "anger": "neutral"}
