@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from thymos.bench.path import live, write_input
 from thymos.config import Config, ReasonConfig
 

@@ -93,6 +93,7 @@ def test_screen_and_report_say_what_is_real(done) -> None:
 
 def test_ctrl_c_keeps_what_is_whole_and_says_so(done, tmp_path: Path) -> None:
     (tmp_path / "scene").symlink_to(done[0] / "scene")
+    (tmp_path / "session.mcap").write_bytes(b"of an earlier run")
     process = start("--out", tmp_path)
     part = tmp_path / "windows.jsonl.part"
     wait_for(lambda: part.exists() and part.stat().st_size > 0, process)
@@ -102,6 +103,7 @@ def test_ctrl_c_keeps_what_is_whole_and_says_so(done, tmp_path: Path) -> None:
     assert "Traceback" not in stderr
     names = {p.name for p in tmp_path.iterdir()}
     assert {"windows.jsonl", "report.html", "session.mcap"} <= names
+    assert (tmp_path / "session.mcap").read_bytes().startswith(b"\x89MCAP0\r\n")
     assert not [n for n in names if "part" in n]
     assert "Stopped early" in (tmp_path / "report.html").read_text(encoding="utf-8")
     lines = (tmp_path / "windows.jsonl").read_text().splitlines()

@@ -19,6 +19,7 @@ from thymos.config import Config, RecordConfig
 from thymos.contract import WindowReport
 from thymos.errors import ConfigError, ThymosError
 from thymos.events import Observer
+from thymos.report.session import unwritable
 from thymos.respond.base import Speaker
 
 TITLE = "Thymos demo: a scene without any device"
@@ -75,7 +76,7 @@ def _play(out: Path, config: Config, stop: threading.Event, *, live: bool, json:
         scene = build_scene(out / "scene", ModelStore(), speaker)
         _go_on(stop)
         session.statements += scene.statements
-        recorder = stack.enter_context(Recorder(out / "session.mcap", RecordConfig()))
+        recorder = stack.enter_context(Recorder(_fresh(out / "session.mcap"), RecordConfig()))
         view = stack.enter_context(LiveView(console, title=TITLE, statements=scene.statements))
         watchers: list[Observer] = [session, recorder, view]
         if json:
@@ -97,6 +98,15 @@ def _play(out: Path, config: Config, stop: threading.Event, *, live: bool, json:
         if stop.is_set():
             session.statements.insert(0, STOPPED)
         return session.windows
+
+
+def _fresh(path: Path) -> Path:
+    """Take the recording of an earlier demo away: a recorder never writes over a file."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as err:
+        raise unwritable(path.parent, err) from err
+    return path
 
 
 def _go_on(stop: threading.Event) -> None:
