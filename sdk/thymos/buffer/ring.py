@@ -101,12 +101,12 @@ class Ring:
         A block of sound that began earlier and reaches into the window is part of it.
         """
         with self._lock:
-            first = bisect_left(self._keys, (t0_ns - self._longest_ns, -1))
-            last = bisect_left(self._keys, (t1_ns, -1))
-            found = self._samples[first:last]
-        return tuple(
-            s for s in found if s.t_ns >= t0_ns or s.t_ns + duration_ns(s, self.spec) > t0_ns
-        )
+            early = bisect_left(self._keys, (t0_ns - self._longest_ns, -1))
+            first = bisect_left(self._keys, (t0_ns, -1), early)
+            last = bisect_left(self._keys, (t1_ns, -1), first)
+            before, inside = self._samples[early:first], self._samples[first:last]
+        reaching = (s for s in before if s.t_ns + duration_ns(s, self.spec) > t0_ns)
+        return (*reaching, *inside)
 
     def discard_before(self, t_ns: int) -> int:
         """Let go of samples that ended by `t_ns`, but for the newest of them; return how many.

@@ -34,7 +34,7 @@ class Recorder(Observer):
 
     `log_time` is the capture time, `publish_time` when this process received the sample, both on
     the robot clock; so the file depends on the samples only. Writing has its own thread behind a
-    bounded queue. If that is full the caller waits a moment; if it stays full, samples are
+    bounded queue. If that is full the caller waits a little; if it stays full, samples are
     dropped, counted in `dropped` and told. When the disk or a limit is full recording stops with
     a note, the file stays readable and the pipeline goes on.
 
@@ -51,7 +51,9 @@ class Recorder(Observer):
 
     QUEUE_BYTES = 128 * 1024 * 1024
     QUEUE_ITEMS = 8192
-    WAIT_S = 0.2
+    WAIT_S = 5.0
+    """How long a caller waits for room, once: step runs lose nothing to a busy machine, and a
+    live run is held up by a stuck disk only once."""
 
     def __init__(
         self,
