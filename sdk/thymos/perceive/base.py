@@ -17,15 +17,12 @@ class Perceiver(Protocol):
     in order, and only sums up. Both depend on capture times and payloads alone, never on the wall
     clock, so a replay gives the same cues. A perceiver runs in one thread.
 
-    It may carry an attribute `notes: tuple[str, ...]`, set by `cues`: what was lacking in that
-    window, in words ("no face was seen in 32 frames"). Absence is told there, never as a cue.
-
     A `slow` perceiver (speech recognition) may take longer than a window: it is asked in the
     reasoning stage, after the first estimate has gone out.
     """
 
     notes: tuple[str, ...]
-    """What was lacking in the window last asked for, in words."""
+    """What was lacking in the window last asked for, in words. Absence is told here, not as a cue."""
 
     modality: ClassVar[Modality]
     kind: ClassVar[Kind]

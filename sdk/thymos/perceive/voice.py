@@ -235,9 +235,9 @@ def _arousal(
     """How roused the voice sounds, −1 … 1, from departures in pitch, range, level and rate.
 
     Higher, wider, louder and faster go with arousal, whatever the emotion (Juslin and Laukka,
-    2003); the weights are by hand. On 150 RAVDESS clips it tells angry, fearful, happy and surprised
-    from neutral, calm and sad with an area under the curve of 0.75. Which roused emotion it is, prosody of one utterance does not
-    tell: the distribution stays broad and the confidence low.
+    2003); the weights are by hand. On 150 RAVDESS clips it tells angry, fearful, happy and
+    surprised from neutral, calm and sad with an area under the curve of 0.75. Which roused emotion
+    it is, prosody of one utterance does not tell: the distribution stays broad, the confidence low.
     """
     hz = _voiced_hz(said)
     if len(hz) < 30:
