@@ -134,6 +134,8 @@ class SerialNose(BaseSource):
         self._listen_s = listen_s
         self._port: Any = None
         self._seq = 0
+        self._baud: int | None = None
+        self._rows = Assembler()
         self._port_lock = threading.Lock()
         self._faults: tuple[type[BaseException], ...] = (OSError, TypeError)
         self._ready: deque[Sample] = deque()
@@ -166,13 +168,14 @@ class SerialNose(BaseSource):
         if not self._port_name:
             self._port_name = _only_port()
             self._spec = replace(self._spec, device=self._port_name)
-        for baud in self._bauds:
+        bauds = self._bauds if self._baud is None else (self._baud,)
+        for baud in bauds:
             self._begin(serial, baud)
             if self._listen():
                 self._settle(baud)
                 return
             self._drop_port()
-        tried = ", ".join(str(baud) for baud in self._bauds)
+        tried = ", ".join(str(baud) for baud in bauds)
         raise DeviceError(
             f"'{self._port_name}' sends nothing that looks like an electronic nose "
             f"(listened at {tried} baud; last: {self._heard})",
@@ -181,7 +184,8 @@ class SerialNose(BaseSource):
 
     def _begin(self, serial: Any, baud: int) -> None:
         self._framer = Framer()
-        self._rows = Assembler()
+        # A nose that comes back keeps its channels: others rely on the spec by now.
+        self._rows = Assembler() if self._baud is None else self._rows.again()
         self._bad_before = 0
         self._hole = False
         self._clock: ClockModel | None = None
@@ -204,7 +208,7 @@ class SerialNose(BaseSource):
             for raw, arrived_ns in self._lines(0.1):
                 self._heard = f"{rows.good} readable and {rows.noise} unreadable lines"
                 self._take(raw, arrived_ns)
-            if rows.learnt:
+            if rows.learnt and rows.good:
                 return True
             if rows.noise + self._framer.overlong >= _GARBAGE_LINES and not rows.good:
                 break
@@ -224,6 +228,7 @@ class SerialNose(BaseSource):
             channels=rows.names,
             extra=facts,
         )
+        self._baud = baud
         self._bad_before = rows.bad
         self._last_ns = time.monotonic_ns()
         self._say(Health.OK)

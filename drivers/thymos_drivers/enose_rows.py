@@ -145,6 +145,16 @@ class Assembler:
         """Whether the channels are known."""
         return bool(self.names)
 
+    def again(self) -> Assembler:
+        """A new one for the same nose, after it was lost: it keeps the channels."""
+        return Assembler(
+            names=self.names,
+            unit=self.unit,
+            info=dict(self.info),
+            _header=self._header,
+            _columns=self._columns,
+        )
+
     def feed(self, raw: bytes, arrived_ns: int) -> Reading | None:
         """Take one line; return a reading when one is whole."""
         line = recognise(raw, self._header)

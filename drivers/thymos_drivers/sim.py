@@ -62,7 +62,7 @@ class SimSource(BaseSource):
         self._period_ns = period_ns
         self._count = None if seconds is None else int(seconds * NS_PER_S / period_ns)
         self._start_ns = 0
-        self._begun = False
+        self._begun = self._away = False
         self._payloads: Iterator[Payload] = iter(())
         self._seq = 0
 
@@ -83,7 +83,9 @@ class SimSource(BaseSource):
             raise EndOfStream
         now = time.monotonic_ns()
         hole = 0
-        while t_ns < now - _TOO_LATE_NS and (self._count is None or self._seq < self._count - 1):
+        late_ns = 0 if self._away else _TOO_LATE_NS
+        self._away = False
+        while t_ns < now - late_ns and (self._count is None or self._seq < self._count - 1):
             next(self._payloads)
             self._seq += 1
             t_ns += self._period_ns
@@ -102,7 +104,8 @@ class SimSource(BaseSource):
 
     def _open(self) -> None:
         if self._begun and self.live:
-            self._say(Health.OK)  # unplugged and plugged in again: the world went on meanwhile
+            self._away = True  # unplugged and plugged in again: the world went on meanwhile
+            self._say(Health.OK)
             return
         self._begun = True
         self._seq = 0

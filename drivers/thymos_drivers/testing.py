@@ -178,6 +178,7 @@ class FaultInjector(BaseSource):
         at_s = (sample.t_ns - self._began) / NS_PER_S
         if plan.lose_at_s is not None and at_s >= plan.lose_at_s and not self._gone:
             self._gone = True
+            self._counters.dropped += 1
             self.close()
             name = self._spec.device or self._spec.name
             self._trouble = HealthReport(Health.LOST, f"'{name}' went away", "plug it in again")

@@ -82,7 +82,7 @@ def read_some(nose: SerialNose, count: int) -> list[Sample]:
 
 def test_opensmell_board(board: Board) -> None:
     def line(n: int) -> bytes:
-        if n < 3:
+        if n % 2:  # so that one comes before the third row, whenever the port is opened
             return b"INFO,universal-esp32,1.0.0,3,interval_ms=100\n"
         return f"OSM,{n},{n + 1},{n + 2}\n".encode()
 
@@ -108,7 +108,7 @@ def test_device_ticks_give_the_capture_time(board: Board) -> None:
 
     def line(n: int) -> bytes:
         text = f"{4294967000 + 50 * n & 0xFFFFFFFF},{100 + n},{200 + n}\n".encode()
-        return header + text if n < 3 else text
+        return header + text if n % 2 else text
 
     board.run(line)
     with SerialNose(board.port) as nose:
@@ -221,6 +221,20 @@ def test_framer_keeps_halves_and_bounds_garbage() -> None:
     assert framer.feed(b"x" * 100_000, 5) == []
     assert framer.overlong == 1
     assert framer.feed(b"\n6,7\n", 6) == [(b"6,7\n", 6)]
+
+
+def test_a_nose_that_comes_back_keeps_its_channels_and_its_count(board: Board) -> None:
+    header = [b"MQ2,MQ3,MQ4\n"]
+    board.run(lambda n: (header[0] if n % 2 else b"") + f"{n},{n},{n}\n".encode())
+    nose = SerialNose(board.port)
+    with nose:
+        first = read_some(nose, 5)
+    header[0] = b""
+    with nose:  # no header is printed any more, and rows without one would be ch0, ch1, ch2
+        assert nose.spec.channels == ("MQ2", "MQ3", "MQ4")
+        second = read_some(nose, 5)
+    assert second[0].seq == first[-1].seq + 1
+    assert nose.counters.received == 10
 
 
 class SlowLine:

@@ -154,6 +154,26 @@ def test_loss_and_return() -> None:
     source.close()
 
 
+def test_the_world_goes_on_while_a_paced_device_is_away() -> None:
+    source = open_uri("enose", "sim:?rate=100&seconds=2&lose=0.1")
+    assert source is not None
+    source.open()
+    seen = []
+    try:
+        while True:
+            seen.append(source.read())
+    except DeviceLostError:
+        time.sleep(0.3)
+    source.open()
+    back = source.read()
+    assert back is not None
+    assert back.flags & Flag.GAP_BEFORE
+    assert back.seq >= len(seen) + 25
+    assert back.latency_ns < 200_000_000
+    assert len(seen) + source.counters.dropped == back.seq
+    source.close()
+
+
 # The fault injector
 
 
