@@ -1,9 +1,10 @@
 """Electronic-nose recordings as CSV.
 
 Read are: SmellNet (a header, no time), OpenSmell Exchange (`timestamp` in seconds), our own
-(`t_s,ch…`), and any CSV with a header that names its columns. Columns are found by name. Where
-there is no time column the rate is what the caller says, else 1 Hz, and each stamp is flagged
-TIME_ESTIMATED. Bosch `.bmerawdata` is not read yet.
+(`t_s,NO2 [ohm],CO [ohm]…`), and any CSV with a header that names its columns. Columns are found by
+name, units stand in brackets (ohm, volt, ppm; else counts). Where there is no time column the rate
+is what the caller says, else 1 Hz, and each stamp is flagged TIME_ESTIMATED. Bosch `.bmerawdata` is
+not read yet.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Columns:
 
     Attributes:
         gas: Positions of the gas channels.
-        names: Their names.
+        names: Their names, without the unit: `NO2 [ohm]` is NO2, in ohm.
         unit: Their unit: `adc`, `ohm`, `volt` or `ppm`.
         time: Position of the device time; None if there is none.
         time_ms: Milliseconds in one unit of that column.
@@ -92,9 +92,12 @@ def read_header(header: tuple[str, ...]) -> Columns:
     seconds = time is not None and "ms" not in header[time].lower() and words[time] != "t"
     if time is not None and words[time] in ("millis", "tick"):
         seconds = False
+    names = [re.split(r"\s*[(\[]", header[i], maxsplit=1)[0] for i in gas]
+    if len(set(filter(None, names))) < len(gas):
+        names = [header[i] for i in gas]
     return Columns(
         gas=tuple(gas),
-        names=tuple(header[i] for i in gas),
+        names=tuple(names),
         unit=unit,
         time=time,
         time_ms=1000.0 if seconds else 1.0,

@@ -188,7 +188,9 @@ def test_gas_columns_are_found_by_name() -> None:
     assert smellnet.names == ("NO2", "C2H5OH", "VOC", "CO", "Alcohol", "LPG", "Benzene")
     assert smellnet.unit == "adc"
     bsec = read_header(columns(HEADER_7))
-    assert (bsec.names, bsec.unit, bsec.time) == (("gas [Ohm]",), "ohm", 0)
+    assert (bsec.names, bsec.unit, bsec.time) == (("gas",), "ohm", 0)
+    ours = read_header(columns("t_s,NO2 [ohm],CO [ohm]"))
+    assert (ours.names, ours.unit, ours.time) == (("NO2", "CO"), "ohm", 0)
     turned = tuple(reversed(columns(HEADER_7)))
     assert read_header(turned).gas == (7,)
 
