@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, Queue
@@ -26,11 +27,11 @@ from thymos_nodes.convert import window_to_msg
 
 POLL_S = 0.02
 JOIN_S = 3.0
-QUEUE = {Kind.VIDEO: 32, Kind.AUDIO: 512, Kind.GAS: 256}
+QUEUE = {Kind.VIDEO: 64, Kind.AUDIO: 512, Kind.GAS: 256}
 MAX_WINDOWS = 4  # windows that may wait for slow perceivers; the oldest is then given out as it is
 
 Publish = Callable[[PerceptionWindow], None]
-Item = tuple[StreamSpec, Sample]
+Item = StreamSpec | Sample | Window
 
 
 @dataclass(slots=True)
@@ -62,11 +63,13 @@ class Perceiving:
         self._on_window = on_window
         self._items: Queue[Item | None] = Queue()
         self._slow: Queue[Sample | Estimate | None] = Queue()
+        self._lock = threading.Lock()
+        self._unseen: Counter[str] = Counter()  # samples that wait to be observed, by stream
         self._behind = 0  # windows that wait for the second thread
         self._halt = threading.Event()
         self.count = Count()
         self._threads = [
-            threading.Thread(target=self._align, name="perceive", daemon=True),
+            threading.Thread(target=self._quick, name="perceive", daemon=True),
             threading.Thread(target=self._complete, name="perceive-slow", daemon=True),
         ]
 
@@ -85,46 +88,61 @@ class Perceiving:
                 thread.join(JOIN_S)
 
     def take(self, spec: StreamSpec, sample: Sample) -> None:
-        """Take one sample of a stream (any thread); never waits."""
-        if self._items.qsize() >= QUEUE[spec.kind]:
-            self.count.refused += 1
-            return
-        self._items.put((spec, sample))
+        """Align one sample and hand it on to be observed (any thread); never waits.
+
+        A window that the sample completes is asked for before the sample is observed, as in a run
+        on files, so that both give the same cues.
+        """
+        if self._pipeline.streams.get(spec.name) != spec:
+            self._pipeline.add_stream(spec, perceive=False)
+            self._items.put(spec)
+        self._pipeline.push(sample)
+        with self._lock:
+            self._give_out()
+            if self._unseen[spec.name] >= QUEUE[spec.kind]:
+                self.count.refused += 1
+                return
+            self._unseen[spec.name] += 1
+            self._items.put(sample)
+
+    def _give_out(self) -> None:
+        """Queue the windows that are complete, behind the samples they hold."""
+        for window in self._pipeline.ready(self._clock.now_ns()):
+            self._items.put(window)
 
     # -- first thread
 
-    def _align(self) -> None:
+    def _quick(self) -> None:
         while not self._halt.is_set():
             try:
                 item = self._items.get(timeout=POLL_S)
             except Empty:
-                item = None
-            try:
-                if item is None:
+                with self._lock:
                     self._give_out()
-                else:
-                    self._observe(*item)
+                continue
+            try:
+                self._handle(item)
             except Exception as err:  # noqa: BLE001  one sample or window is lost, told, and on
                 self._pipeline.note(f"perception failed: {type(err).__name__}: {err}")
 
-    def _observe(self, spec: StreamSpec, sample: Sample) -> None:
-        if self._pipeline.streams.get(spec.name) != spec:
-            self._pipeline.add_stream(spec)
-        self._pipeline.push(sample)
-        # A window that this sample completes is asked for before the sample is observed, as in a
-        # run on files, so that both give the same cues.
-        self._give_out()
+    def _handle(self, item: Item | None) -> None:
+        if isinstance(item, Sample):
+            with self._lock:
+                self._unseen[item.stream] -= 1
+            self._observe(item)
+        elif isinstance(item, Window):
+            self._estimate(item)
+        elif item is not None:
+            self._pipeline.start_perceivers(item)
+
+    def _observe(self, sample: Sample) -> None:
         for slot in self._slots(sample.stream):
             if not slot.slow:
                 slot.observe(sample)
-            elif self._slow.qsize() < QUEUE[spec.kind]:
+            elif self._slow.qsize() < QUEUE[slot.perceiver.kind]:
                 self._slow.put(sample)
             else:
                 self.count.refused += 1
-
-    def _give_out(self) -> None:
-        for window in self._pipeline.ready(self._clock.now_ns()):
-            self._estimate(window)
 
     def _slots(self, stream: str) -> list[PerceiverSlot]:
         return [s for s in self._pipeline.slots if s.stream == stream]

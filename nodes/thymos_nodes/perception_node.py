@@ -113,12 +113,14 @@ class PerceptionNode(ThymosNode):
             self._pipeline, self.ros_clock, self._estimate.publish, self._publish_window
         )
         self._run.start()
+        choice = self.value("qos")
+        deeper = qos.DEEPER if choice == "reliable" else 1
         for name, (kind, topic, message, depth) in STREAMS.items():
             if not self.value(name):
                 self._pipeline.state_absent(name, "switched off")
                 continue
             self._pipeline.state_absent(name, f"nothing on {topic} yet")
-            self._listen(name, kind, topic, message, qos.sensor(self.value("qos"), depth))
+            self._listen(name, kind, topic, message, qos.sensor(choice, depth * deeper))
 
     def _listen(
         self, name: str, kind: Kind, topic: str, message: type, profile: QoSProfile

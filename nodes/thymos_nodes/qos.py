@@ -10,6 +10,7 @@ from rclpy.qos import (
 )
 
 CHOICES = ("sensor_data", "reliable")
+DEEPER = 12  # a reliable subscriber must survive seconds without a callback (models load)
 
 
 def sensor(choice: str = "sensor_data", depth: int = 5) -> QoSProfile:

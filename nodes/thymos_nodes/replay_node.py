@@ -33,6 +33,7 @@ TOPIC = {
     Kind.GAS: ("enose", "enose/data", GasArray),
 }
 CLOCK_S = 0.01
+RECEIPT_S = 5.0
 DEPTH = 200  # deep, so that a subscriber that stumbles does not lose anything
 
 PARAMS = (
@@ -119,7 +120,16 @@ class ReplayNode(Node):  # type: ignore[misc]
                 return
             outlet.publish(sample, sample.t_ns + shift)
         pace.until(pace.now_ns + int(self._value("tail_s") * NS_PER_S))
+        self._await_receipt(outlets.values())
         self._report(outlets.values(), pace)
+
+    def _await_receipt(self, outlets: Iterable[Outlet]) -> None:
+        """Wait until perception has told (once a second) that everything arrived, or has not."""
+        deadline = time.monotonic() + RECEIPT_S
+        while time.monotonic() < deadline and not self._halt.is_set():
+            if all(self._received.get(o.role, o.count) >= o.count for o in outlets):
+                return
+            self._halt.wait(0.05)
 
     def _await(self, outlets: list[Outlet]) -> None:
         """Wait until those who shall hear it are there; nothing is played to an empty room."""

@@ -1,0 +1,353 @@
+"""Parts of the nodes without processes: graph table, parameters, time, health, bridges, pairing."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+pytest.importorskip("rclpy", reason="rclpy is not installed (pip install 'thymos[ros]')")
+pytest.importorskip("thymos_msgs", reason="the messages are not built (make setup)")
+
+from thymos.clock import ManualClock
+from thymos.config import ReasonConfig, WindowConfig
+from thymos.contract import Cue
+from thymos.errors import ConfigError
+from thymos.samples import Counters, Health, HealthReport
+from thymos_msgs.msg import Explanation, GasArray, PerceptionWindow
+from thymos_nodes import bridges, diagnostics, graph, params
+from thymos_nodes.newest import Newest
+from thymos_nodes.replay_node import Pace
+from thymos_nodes.responder_node import KEPT, Pairs
+from thymos_nodes.ros_time import RosTime
+
+S = 1_000_000_000
+
+
+# -- the table of processes
+
+
+def names(**chosen: Any) -> list[str]:
+    return [p.executable for p in graph.processes(graph.Options(**chosen))]
+
+
+def test_table_for_each_mode() -> None:
+    later = ["perception", "reasoner", "responder", "speaker"]
+    assert names() == ["camera", "microphone", "enose", *later]
+    assert names(camera="off", enose="sim") == ["microphone", "enose", *later]
+    assert names(camera="bag", bag="x.mcap", speaker=False, enose="off") == [
+        "microphone",
+        "perception",
+        "reasoner",
+        "responder",
+        "replay",
+    ]
+
+
+def test_a_bag_brings_sim_time_to_all_and_reliability_only_if_nothing_else_plays() -> None:
+    table = graph.processes(graph.Options(camera="bag", microphone="sim", enose="off", bag="b"))
+    assert all(p.parameters["use_sim_time"] for p in table if p.executable != "replay")
+    by_name = {p.executable: p.parameters for p in table}
+    assert by_name["replay"]["streams"] == "camera"
+    assert "qos" not in by_name["perception"]
+    assert by_name["perception"]["enose"] is False
+    whole = graph.processes(graph.Options(camera="bag", microphone="bag", enose="bag", bag="b"))
+    assert {p.executable: p.parameters for p in whole}["perception"]["qos"] == "reliable"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"camera": "wild"}, "camera:=wild"),
+        ({"enose": "bag"}, "needs a recording"),
+        ({"camera": "off", "microphone": "off", "enose": "off"}, "every sensor is off"),
+    ],
+)
+def test_options_that_make_no_sense(chosen: dict[str, str], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        graph.processes(graph.Options(**chosen))
+
+
+def test_command_quotes_what_yaml_would_misread() -> None:
+    options = graph.Options(camera="sim", namespace="/robot/")
+    line = graph.command(graph.processes(options)[0], options)
+    assert line[1:3] == ["-m", "thymos_nodes.camera"]
+    assert 'uri:="sim:"' in line
+    assert "__ns:=/robot" in line
+    assert "autostart:=true" in line
+
+
+def test_each_option_and_each_executable_is_there() -> None:
+    assert set(graph.DESCRIPTIONS) == set(graph.Options.__dataclass_fields__)
+    nodes = Path(__file__).parents[2] / "nodes"
+    for process in (*names(), "replay"):
+        assert (nodes / "thymos_nodes" / f"{process}.py").is_file()
+        stub = nodes / "libexec" / process
+        assert stub.stat().st_mode & 0o111
+        assert f"from thymos_nodes.{process} import main" in stub.read_text()
+
+
+def test_parameter_file_names_only_what_the_nodes_declare() -> None:
+    from thymos_nodes.perception_node import PerceptionNode
+    from thymos_nodes.reasoner_node import ReasonerNode
+    from thymos_nodes.responder_node import ResponderNode
+    from thymos_nodes.sensors import CameraNode, EnoseNode, MicrophoneNode
+    from thymos_nodes.speaker_node import SpeakerNode
+
+    known = {
+        "camera": CameraNode,
+        "microphone": MicrophoneNode,
+        "enose": EnoseNode,
+        "perception": PerceptionNode,
+        "reasoner": ReasonerNode,
+        "responder": ResponderNode,
+        "speaker": SpeakerNode,
+    }
+    data = yaml.safe_load(graph.config_file("thymos.yaml").read_text())
+    assert set(data) == {f"/**/{name}" for name in known}
+    for key, section in data.items():
+        declared = {p.name: p for p in known[key.removeprefix("/**/")].PARAMS}
+        for name, value in section["ros__parameters"].items():
+            assert type(value) is type(declared[name].default), name
+            assert not declared[name].choices or value in declared[name].choices
+    for kind in known.values():
+        assert all(p.description.endswith(".") for p in kind.PARAMS)
+
+
+# -- parameters
+
+
+def test_parameters_take_limits_from_the_settings() -> None:
+    (length,) = params.of_section("window", WindowConfig, {"length_s": "Length [s]."})
+    assert (length.name, length.default, length.low, length.high) == (
+        "window.length_s",
+        WindowConfig().length_s,
+        0.1,
+        60.0,
+    )
+    spread = length.descriptor().floating_point_range[0]
+    assert (spread.from_value, spread.to_value) == (0.1, 60.0)
+    (threads,) = params.of_section("reason", ReasonConfig, {"threads": "Threads."})
+    assert threads.descriptor().integer_range[0].to_value == 64
+    (backend,) = params.of_section("reason", ReasonConfig, {"backend": "Which."})
+    assert "rules" in backend.choices
+
+
+def test_a_section_of_wrong_values_is_refused() -> None:
+    made = params.section_of(WindowConfig, "window", {"window.hop_s": 2.0, "uri": "sim:"})
+    assert made == WindowConfig(hop_s=2.0)
+    with pytest.raises(ConfigError, match=r"window\.hop_s"):
+        params.section_of(WindowConfig, "window", {"window.hop_s": 0.0})
+
+
+# -- time
+
+
+def test_capture_times_follow_ros_time_and_its_steps() -> None:
+    robot, ros = ManualClock(5 * S), ManualClock(1000 * S)
+    steps: list[int] = []
+    time = RosTime(ros, robot, on_step=steps.append)
+    assert time.to_ros(4 * S) == 999 * S
+    robot.advance_ns(S // 2)
+    ros.advance_ns(3 * S)
+    assert time.to_ros(5 * S) == 1000 * S  # measured anew once a second only
+    robot.advance_ns(S // 2)
+    assert time.to_ros(6 * S) == 1003 * S
+    assert steps == [2 * S]
+
+
+def test_pace_keeps_order_and_tells_the_time() -> None:
+    told: list[int] = []
+    pace = Pace(50.0, told.append, threading.Event())
+    pace.begin(10 * S)
+    assert pace.until(11 * S)
+    assert pace.until(10 * S + 5)  # already past: at once
+    assert told == sorted(told)
+    assert told[0] == 10 * S
+    assert told[-1] == 11 * S
+
+
+def test_pace_can_be_interrupted() -> None:
+    halt = threading.Event()
+    halt.set()
+    pace = Pace(1.0, lambda t: None, halt)
+    pace.begin(0)
+    assert not pace.until(3600 * S)
+
+
+# -- health
+
+
+def capture(health: Health, hz: float, nominal: float) -> diagnostics.Task:
+    return diagnostics.of_source(
+        HealthReport(health, "cable pulled" if health is Health.LOST else "", "plug it in"),
+        Counters(received=10, dropped=2, corrupt=1, reconnects=3),
+        measured_hz=hz,
+        nominal_hz=nominal,
+        facts={"uri": "sim:"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("health", "hz", "nominal", "level", "words"),
+    [
+        (Health.OK, 29.0, 30.0, diagnostics.OK, "ok"),
+        (Health.OK, 20.0, 30.0, diagnostics.WARN, "20.0 Hz instead of 30.0 Hz"),
+        (Health.OK, 20.0, 0.0, diagnostics.OK, "ok"),
+        (Health.OK, 0.0, 30.0, diagnostics.WARN, "no samples"),
+        (Health.DEGRADED, 30.0, 30.0, diagnostics.WARN, "degraded"),
+        (Health.LOST, 0.0, 30.0, diagnostics.ERROR, "cable pulled"),
+    ],
+)
+def test_level_and_words(
+    health: Health, hz: float, nominal: float, level: bytes, words: str
+) -> None:
+    task = capture(health, hz, nominal)
+    assert task.level == level
+    assert words in task.message
+
+
+def test_diagnostics_message_follows_the_conventions() -> None:
+    made = diagnostics.array("robot/camera", "Webcam 7", [capture(Health.LOST, 0.0, 30.0)], 7 * S)
+    status = made.status[0]
+    assert (status.name, status.hardware_id) == ("robot/camera: capture", "Webcam 7")
+    values = {v.key: v.value for v in status.values}
+    assert values["dropped"] == "2"
+    assert values["reconnects"] == "3"
+    assert values["remedy"] == "plug it in"
+    assert made.header.stamp.sec == 7
+
+
+def test_rate_falls_when_samples_stop() -> None:
+    rate = diagnostics.Rate()
+    for i in range(50):
+        rate.tick(i * S // 10)
+    assert rate.hz(49 * S // 10) == pytest.approx(10.0)
+    assert rate.hz(69 * S // 10) < 8.0
+    assert rate.hz(20 * S) == 0.0
+
+
+# -- newest wins
+
+
+def test_newest_wins_and_failures_are_told() -> None:
+    begun, go, done = threading.Event(), threading.Event(), threading.Event()
+    seen: list[int] = []
+    told: list[str] = []
+
+    def work(item: int) -> None:
+        seen.append(item)
+        begun.set()
+        go.wait(10)
+        if item == 3:
+            done.set()
+            raise ValueError("three")
+
+    worker = Newest(work, lambda err: told.append(str(err)), "test")
+    worker.put(1)
+    assert begun.wait(10)
+    worker.put(2)
+    worker.put(3)
+    go.set()
+    assert done.wait(10)
+    worker.stop()
+    assert (seen, worker.skipped, worker.failed, told) == ([1, 3], 1, 1, ["three"])
+
+
+def test_explanation_and_window_find_each_other_in_any_order() -> None:
+    pairs = Pairs()
+
+    def window(name: str, sec: int) -> PerceptionWindow:
+        made = PerceptionWindow(id=name)
+        made.t1.sec = sec
+        return made
+
+    def explanation(name: str, sec: int) -> Explanation:
+        made = Explanation(window_id=name)
+        made.t1.sec = sec
+        return made
+
+    assert pairs.window(window("w000000", 1)) is None
+    assert pairs.explanation(explanation("w000000", 9)) is None  # of another run
+    found = pairs.explanation(explanation("w000000", 1))
+    assert found is not None
+    assert found[0].t1.sec == 1
+    assert pairs.explanation(explanation("w000007", 7)) is None
+    late = pairs.window(window("w000007", 7))
+    assert late is not None
+    for i in range(3 * KEPT):
+        pairs.window(window(f"w{i}", i))
+    assert len(pairs._windows) == KEPT
+
+
+# -- bridges (the real packages are not on PyPI: same field names, plain classes)
+
+
+class Plain(SimpleNamespace):
+    """A message-like thing that starts with a header."""
+
+    def __init__(self, **fields: Any) -> None:
+        from std_msgs.msg import Header
+
+        super().__init__(**{"header": Header(), **fields})
+
+
+def foreign(*kinds: str) -> ModuleType:
+    module = ModuleType("foreign")
+    for kind in kinds:
+        setattr(module, kind, Plain)
+    return module
+
+
+def test_gas_for_olfaction_msgs() -> None:
+    reading = GasArray(
+        channel_names=["NO2", "CO"],
+        unit="ohm",
+        values=[10.0, float("nan")],
+        valid=[True, False],
+        temperature=21.0,
+        humidity=0.4,
+        pressure=float("nan"),
+    )
+    reading.header.frame_id = "enose_link"
+    reading.header.stamp.sec = 5
+    made = bridges.gas_sensor_array(reading, foreign("GasSensorArray", "GasSensor"))
+    assert [s.technology for s in made.sensors] == [1, 1, 100, 101]
+    assert [s.raw_units for s in made.sensors] == [5, 5, 100, 101]
+    assert made.sensors[1].raw != made.sensors[1].raw  # NaN: no field says invalid
+    assert made.sensors[3].raw == pytest.approx(40.0)
+    assert made.sensors[0].header.frame_id == "enose_link/NO2"
+    assert made.sensors[0].header.stamp.sec == 5
+
+
+def test_expression_and_speech_for_hri_msgs() -> None:
+    hri = foreign("Expression", "LiveSpeech")
+    base = {"id": "c", "confidence": 0.5, "t0_ns": S, "t1_ns": 2 * S}
+    face = Cue(
+        modality="face",
+        name="expression",
+        value="anger",
+        emotion={"anger": 0.75, "neutral": 0.25},
+        track="face 1",
+        **base,
+    )
+    made = bridges.expression(face, face.t1_ns, hri)
+    assert (made.expression, made.confidence, made.header.stamp.sec) == ("angry", 0.5, 2)
+    assert made.valence != made.valence  # unknown is NaN
+    words = Cue(modality="words", name="transcript", value="hello", **base)
+    speech = bridges.live_speech(words, "en", hri)
+    assert (speech.final, speech.language, speech.header.stamp.sec) == ("hello", "en", 2)
+    assert bridges.hri_id("face 1") == "face_1"
+
+
+def test_bridges_are_off_without_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "hri_msgs.msg", None)
+    monkeypatch.setitem(sys.modules, "olfaction_msgs.msg", None)
+    assert bridges.messages("hri_msgs") is None
+    assert bridges.messages("olfaction_msgs") is None
