@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from thymos.cli.options import BackendOption, ConfigOption, JsonOption
-from thymos.cli.output import stderr
+from thymos.cli.output import json_lines, stderr
 from thymos.cli.settings import settings
 
 app = typer.Typer(help="Measure the street on this machine.", no_args_is_help=True)
@@ -41,8 +41,14 @@ def path(
 
     chosen = settings(config, reason={"backend": backend})
     place = folder or platformdirs.user_cache_path("thymos") / "bench"
-    figures = measure(place, seconds, chosen, lambda text: stderr.print(text, style="dim"))
+
+    def say(text: str) -> None:
+        stderr.print(text, style="dim")
+
     if json:
-        typer.echo(jsonlib.dumps([asdict(figure) for figure in figures], indent=2))
+        with json_lines() as out:
+            figures = measure(place, seconds, chosen, say)
+            out.write(jsonlib.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
         return
+    figures = measure(place, seconds, chosen, say)
     Console(highlight=False).print(table(figures, f"the path, {seconds} s in real time"))

@@ -70,6 +70,7 @@ def _play(out: Path, config: Config, stop: threading.Event, *, live: bool, json:
 
     console = stderr if json else Console(highlight=False)
     with ExitStack() as stack:
+        lines = stack.enter_context(json_lines()) if json else None
         session = stack.enter_context(Session(out, title=TITLE, faces=True))
         console.print(Text("preparing the scene …", style="dim"))
         speaker, lack = _speaker(config)
@@ -79,8 +80,8 @@ def _play(out: Path, config: Config, stop: threading.Event, *, live: bool, json:
         recorder = stack.enter_context(Recorder(_fresh(out / "session.mcap"), RecordConfig()))
         view = stack.enter_context(LiveView(console, title=TITLE, statements=scene.statements))
         watchers: list[Observer] = [session, recorder, view]
-        if json:
-            watchers.append(_Lines(stack.enter_context(json_lines())))
+        if lines is not None:
+            watchers.append(_Lines(lines))
         pipeline = Pipeline(config, speaker=speaker, observers=watchers, answer_dir=out)
         stack.callback(pipeline.close)
         for stream, reason in scene.absent.items():

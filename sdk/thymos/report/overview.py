@@ -194,7 +194,7 @@ def _gas(trace: Trace, axis: Axis) -> tuple[Html, Html]:
             for c in channels
         ],
         f" Each channel ({trace.spec.unit}) over its first readings, "
-        f"×{math.exp(low):.2g} to ×{math.exp(high):.2g}; dashed: unchanged.",
+        f"×{math.exp(low):.2g} to ×{math.exp(high):.2g}; thin dashes: unchanged.",
     )
     return drawing(base, lines, low=True), legend
 
@@ -230,6 +230,7 @@ def _cue_lane(modality: str, reports: Sequence[WindowReport], axis: Axis) -> Htm
             class_=f"cue {modality}",
             href=f"#{report.window.id}",
             title=cue.text or cue.name,
+            aria_label=f"{modality}: {cue.text or cue.name}",
             data_cue=f"{report.window.id}/{cue.id}",
             style=f"{axis.place(cue.t0_ns, cue.t1_ns)};top:{row * 100 / (max(rows) + 1):.3g}%;"
             f"height:{92 / (max(rows) + 1):.3g}%;opacity:{0.35 + 0.65 * cue.confidence:.2g}",
@@ -326,7 +327,10 @@ def _mood_lane(reports: Sequence[WindowReport], axis: Axis) -> Html | None:
         for text, kind in (("valence", "g0"), ("arousal", "g1"))
     ]
     return lane(
-        el("b", "mood"), drawing(zero, lines), under=[*keys, "From −1 to 1; dashed: 0."], height=4.5
+        el("b", "mood"),
+        drawing(zero, lines),
+        under=[*keys, "From −1 to 1; thin dashes: 0."],
+        height=4.5,
     )
 
 
