@@ -21,6 +21,7 @@ ROWS_TO_LEARN = 3
 """So many rows of one length fix the number of channels where nothing else says it."""
 
 _TIME = {"timestamp", "time", "t", "ms", "millis", "tick", "elapsed"}
+_SECONDS = re.compile(r"[\[(_ ](s|sec|seconds)[\])]?$")
 _TIME_UNITS = {"ms", "s", "sec", "seconds"}
 _CONTEXT = (
     "temperature", "humidity", "pressure", "altitude", "raw temperature", "raw relative humidity",
@@ -89,9 +90,8 @@ def read_header(header: tuple[str, ...]) -> Columns:
         unit = "volt"
     if unit == "adc" and gas and all("ppm" in header[i].lower() for i in gas):
         unit = "ppm"
-    seconds = time is not None and "ms" not in header[time].lower() and words[time] != "t"
-    if time is not None and words[time] in ("millis", "tick"):
-        seconds = False
+    # Firmware prints millis() unless the header says seconds.
+    seconds = time is not None and bool(_SECONDS.search(header[time].lower()))
     names = [re.split(r"\s*[(\[]", header[i], maxsplit=1)[0] for i in gas]
     if len(set(filter(None, names))) < len(gas):
         names = [header[i] for i in gas]

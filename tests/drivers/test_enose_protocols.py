@@ -195,6 +195,24 @@ def test_gas_columns_are_found_by_name() -> None:
     assert read_header(turned).gas == (7,)
 
 
+@pytest.mark.parametrize(
+    ("column", "ms"),
+    [
+        ("TimeStamp(ms)", 1),
+        ("Timestamp [ms]", 1),
+        ("time", 1),
+        ("t", 1),
+        ("millis", 1),
+        ("t_s", 1000),
+        ("time [s]", 1000),
+        ("Timestamp (sec)", 1000),
+    ],
+)
+def test_unit_of_the_time_column(column: str, ms: float) -> None:
+    found = read_header((column, "NO2", "CO"))
+    assert (found.time, found.time_ms) == (0, ms)
+
+
 def feed(rows: Assembler, text: str, dt_ns: int = 1) -> list[tuple[float, ...]]:
     out = []
     for n, line in enumerate(text.strip().splitlines()):
