@@ -72,6 +72,12 @@ def test_onset_class_and_fading(odour, seed):
     assert all(c.confidence < 0.5 for c in late)  # the guard does not cry over a memory
 
 
+@pytest.mark.parametrize("begin", [15.6, 15.7, 15.8, 15.9, 16.0, 16.1])
+def test_an_onset_at_a_windows_border_is_told_once(begin):
+    cues, _ = run(simulated(f"gas@{begin}-25"))
+    assert len(flat(cues, "odour_onset")) == 1
+
+
 def test_like_odours_are_unknown_rather_than_guessed():
     cues, _ = run(simulated("coffee@15-25"))
     assert {c.value for c in flat(cues, "odour")} <= {"unknown", "coffee"}
@@ -167,6 +173,20 @@ def test_wrong_calibrations_are_told(tmp_path, change, said):
     nose = SmellPerceiver(calibration(tmp_path, **change))
     with pytest.raises(ConfigError, match=said):
         nose.start(SPEC)
+
+
+def test_what_the_calibration_room_writes_is_read(tmp_path):
+    from thymos_calibration.enose import clean_air
+    from thymos_calibration.store import CalibrationStore
+
+    rows = simulated("", 10)
+    rows[:, 3] = math.nan
+    samples = [Sample("enose", k, k * NS_PER_S // 10, 0, row) for k, row in enumerate(rows)]
+    path = CalibrationStore(tmp_path).save(clean_air(SPEC, samples))
+    cues, notes = run(simulated("smoke@2-20", 20), config=PerceiveConfig(clean_air=str(path)))
+    (onset,) = flat(cues, "odour_onset")
+    assert 2.0 <= onset.t0_ns / NS_PER_S <= 3.0
+    assert notes[0] == ("nose channel CO is not used: its reading in clean air is not known",)
 
 
 def test_a_calibration_that_is_not_there():

@@ -36,14 +36,14 @@ class Channel(BaseModel):
 
 
 class CleanAir(BaseModel):
-    """A calibration file of an electronic nose (YAML or JSON)."""
+    """A calibration file of an electronic nose (JSON or YAML), as thymos_calibration writes it."""
 
     model_config = ConfigDict(extra="ignore")
 
     unit: str
     channels: dict[str, Channel]
     device: str = ""
-    taken_utc: str = ""
+    quality: dict[str, Any] = Field(default_factory=dict)
     odours: dict[str, dict[str, float]] = Field(
         default_factory=dict, description="Response of each channel by odour, see `response`."
     )
@@ -64,7 +64,8 @@ def load_clean_air(path: Path, spec: StreamSpec) -> CleanAir:
         first = err.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ConfigError(f"nose calibration '{path}': {where}: {first['msg']}") from err
-    lacking = [name for name in spec.channels if name not in clean.channels]
+    silent = clean.quality.get("channels_without_value", ())
+    lacking = [n for n in spec.channels if n not in clean.channels and n not in silent]
     if lacking or clean.unit != spec.unit:
         what = f"channel {lacking[0]}" if lacking else f"unit {spec.unit}"
         raise ConfigError(
@@ -143,8 +144,10 @@ class Baseline:
         self.level: F64 | None = None
         self.noise = np.zeros(len(spec.channels))
         if clean is not None:
-            self.level = np.array([clean.channels[name].baseline for name in spec.channels])
-            self.noise = np.array([clean.channels[name].noise for name in spec.channels])
+            silent = Channel(baseline=np.nan)  # gave no value when the nose was calibrated
+            rows = [clean.channels.get(name, silent) for name in spec.channels]
+            self.level = np.array([row.baseline for row in rows])
+            self.noise = np.array([row.noise for row in rows])
 
     def learn(self, t_ns: int, values: F64) -> None:
         """Take a reading of what is hoped to be clean air, until there are enough."""

@@ -27,7 +27,9 @@ MIN_CHANGE = 0.08
 """Smallest response that counts; below it MOX sensors drift and answer humidity."""
 NOISE_TIMES = 6.0
 READINGS_ON = 3  # in a row, so that one bad reading is no smell
-FADING = 0.93  # of the peak: the source is gone, the sensor recovers
+FADING = 0.92  # of the peak: the source is gone, the sensor recovers
+AGAIN = 1.1  # of the old peak: it comes back after it had begun to fade
+SMOOTH_NS = 2 * NS_PER_S
 CLEARED = 0.5  # of the threshold
 SHARPNESS = 25.0  # of the softmax over cosines; 0.04 of cosine is a factor of e
 MIN_COSINE = 0.9
@@ -54,12 +56,13 @@ class Reading:
 
 @dataclass(slots=True)
 class Odour:
-    """A smell from its onset until the air is clean again."""
+    """A smell from its onset until the air is clean again; `level` and `peak` in thresholds."""
 
     onset_ns: int
-    peak_ns: int
+    known_ns: int  # when there were enough readings to be sure of the onset
+    last_ns: int
+    level: float
     peak: float
-    pattern: F64
     fading_ns: int | None = None
     cleared_ns: int | None = None
 
@@ -181,17 +184,18 @@ class SmellPerceiver:
             self._above = self._above + 1 if strength > 1.0 else 0
             if self._above >= READINGS_ON:
                 onset = self._readings[-READINGS_ON].t_ns
-                self._odours.append(Odour(onset, t_ns, strength, answer))
+                self._odours.append(Odour(onset, t_ns, t_ns, strength, strength))
                 self._above = 0
             return
-        if strength > odour.peak:
-            odour.peak, odour.peak_ns, odour.pattern = strength, t_ns, answer
-            odour.fading_ns = None
-        elif odour.fading_ns is None and strength < FADING * odour.peak:
+        # Smoothed over two seconds: the noise of counts is no coming and going.
+        weight = -np.expm1(-(t_ns - odour.last_ns) / SMOOTH_NS)
+        odour.level += float(weight) * (strength - odour.level)
+        odour.last_ns = t_ns
+        if odour.level > odour.peak * (1.0 if odour.fading_ns is None else AGAIN):
+            odour.peak, odour.fading_ns = odour.level, None
+        elif odour.fading_ns is None and odour.level < FADING * odour.peak:
             odour.fading_ns = t_ns
-        elif odour.fading_ns is not None and strength > (1 + FADING) / 2 * odour.peak:
-            odour.fading_ns = None
-        if strength < CLEARED:
+        if odour.level < CLEARED:
             odour.cleared_ns = t_ns
 
     @staticmethod
@@ -201,11 +205,14 @@ class SmellPerceiver:
 
     def _note_invalid(self, inside: list[Reading]) -> None:
         assert self._spec is not None  # noqa: S101
+        assert self._baseline.level is not None  # noqa: S101
         notes = []
         for k, name in enumerate(self._spec.channels):
             bad = [r for r in inside if not np.isfinite(r.response[k])]
             if bad and len(bad) >= len(inside) / 2:
                 why = next((r.why_invalid for r in bad if r.why_invalid), "no number")
+                if not np.isfinite(self._baseline.level[k]):
+                    why = "its reading in clean air is not known"
                 notes.append(f"nose channel {name} is not used: {why}")
         self.notes = tuple(notes[:8])
 
@@ -248,12 +255,12 @@ class SmellPerceiver:
     def _events(self, odour: Odour, window: Window) -> list[Cue]:
         found = []
         moments = (
-            ("odour_onset", odour.onset_ns, "a smell begins"),
-            ("odour_fading", odour.fading_ns, "the smell begins to fade"),
-            ("odour_cleared", odour.cleared_ns, "the air is clean again"),
+            ("odour_onset", odour.known_ns, odour.onset_ns, "a smell begins"),
+            ("odour_fading", odour.fading_ns, odour.fading_ns, "the smell begins to fade"),
+            ("odour_cleared", odour.cleared_ns, odour.cleared_ns, "the air is clean again"),
         )
-        for name, t_ns, phrase in moments:
-            if t_ns is None or not window.t0_ns <= t_ns < window.t1_ns:
+        for name, known_ns, t_ns, phrase in moments:
+            if known_ns is None or t_ns is None or not window.t0_ns <= known_ns < window.t1_ns:
                 continue
             found.append(
                 Cue(
