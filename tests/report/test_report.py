@@ -248,3 +248,15 @@ def test_full_disk_is_told_and_the_part_keeps_its_name(reports, tmp_path: Path) 
 def test_page_has_a_policy_against_the_network(reports, tmp_path: Path) -> None:
     raw = write_report(tmp_path / "r.html", reports).read_text(encoding="utf-8")
     assert re.search(r"default-src &#x27;none&#x27;", raw)
+
+
+def test_session_keeps_a_bounded_number_of_windows(
+    reports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thymos.report.session.MAX_KEPT", 3)
+    with Session(tmp_path) as session:
+        for report in reports:
+            session.on_report(report)
+    assert len((tmp_path / "windows.jsonl").read_text().splitlines()) == 7
+    text, _ = read(tmp_path / "report.html")
+    assert "The first 3 of 7 windows are shown." in text

@@ -36,7 +36,7 @@ MAX_CUES = 6
 MAX_NOTES = 3
 WIDE = 96
 BAR = 20
-_REFRESH_HZ = 8
+_REFRESH_HZ = 5
 _ORIGIN_STYLE = {
     "live": "green",
     "recorded": "cyan",

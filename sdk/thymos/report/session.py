@@ -20,7 +20,7 @@ from thymos.samples import Sample, StreamSpec
 WINDOWS = "windows.jsonl"
 REPORT = "report.html"
 _OURS = re.compile(r"windows\.jsonl(\.part)?|report\.html|answer-w\d{6,}\.wav")
-MAX_KEPT = 2000
+MAX_KEPT = 600
 """Windows kept for the report; `windows.jsonl` has no limit."""
 
 
