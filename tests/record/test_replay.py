@@ -5,13 +5,16 @@ from __future__ import annotations
 import random
 import tracemalloc
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from thymos.align import Window, Windower, merge
 from thymos.config import BufferConfig, WindowConfig
 from thymos.record import Recorder, open_recording
-from thymos.samples import EndOfStream, Kind, Sample, StreamSpec
+from thymos.samples import EndOfStream, Flag, Kind, Sample, Source, StreamSpec
 
 
 def windows(
@@ -69,6 +72,53 @@ def test_windows_of_a_recording_are_those_of_the_live_samples(
     first = described(replayed())
     assert first == described(live)
     assert described(replayed()) == first
+
+
+def test_a_recording_that_begins_at_time_zero_keeps_it(
+    tmp_path: Path, samples: list[Sample], specs: dict[str, StreamSpec]
+) -> None:
+    first = min(s.t_ns for s in samples)
+    with Recorder(tmp_path / "zero.mcap") as recorder:
+        for spec in specs.values():
+            recorder.on_stream(spec)
+        for sample in samples:
+            recorder.on_sample(replace(sample, t_ns=sample.t_ns - first))
+    for source in open_recording(tmp_path / "zero.mcap").sources.values():
+        with source:
+            sample = source.read()
+            assert sample is not None
+            assert sample.t_ns == 0
+            assert Flag.TIME_ESTIMATED not in sample.flags
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("clip", ["pyfeat/single_face.mp4", "pyfeat/face_noface.mov"])
+def test_a_recording_of_a_film_gives_the_windows_of_the_film(
+    tmp_path: Path, data_dir: Path, clip: str
+) -> None:
+    from thymos.devices import open_uri
+
+    def run(sources: list[Source], recorder: Recorder | None) -> list[Window]:
+        with ExitStack() as stack:
+            for source in sources:
+                stack.enter_context(source)
+            if recorder is not None:
+                for source in sources:
+                    recorder.on_stream(source.spec)
+            taken = []
+            for sample in merge(sources):
+                video = sample.payload.ndim == 3
+                taken.append(replace(sample, payload=sample.payload[:0]) if video else sample)
+                if recorder is not None:
+                    recorder.on_sample(sample)
+            return windows([s.spec for s in sources], taken, [])
+
+    film = [open_uri(role, f"file:{data_dir / 'av' / clip}") for role in ("camera", "microphone")]
+    with Recorder(tmp_path / "film.mcap") as recorder:
+        live = run([s for s in film if s is not None], recorder)
+    replayed = run(list(open_recording(tmp_path / "film.mcap").sources.values()), None)
+    assert len(live) > 3
+    assert described(replayed) == described(live)
 
 
 def test_merging_is_in_order_of_time_then_name_then_number(

@@ -165,6 +165,8 @@ class BagSource:
             return None
         flags = found.flags | (Flag.GAP_BEFORE if self._gap else Flag.OK)
         t_ns = found.t_ns
+        if t_ns is None and self._own:
+            t_ns = 0  # recorded from a file, whose time begins at zero; no unfilled stamp
         if t_ns is None:
             t_ns, flags = self._estimate(raw, found), flags | Flag.TIME_ESTIMATED
         seq = found.seq
