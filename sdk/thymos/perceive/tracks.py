@@ -70,7 +70,7 @@ class FaceTracker:
         return seen
 
     def _search(self, image: U8, t_ns: int, seen: dict[str, Mesh], lost: list[Track]) -> None:
-        for roi in self._candidates(image, alone=not seen):
+        for roi in self._candidates(image, seen=bool(seen), lost=bool(lost)):
             if len(seen) >= MAX_FACES:
                 return
             if any(roi.overlap(mesh.roi) > _SAME for mesh in seen.values()):
@@ -88,10 +88,14 @@ class FaceTracker:
                 self._tracks.append(track)
                 self._keep(track, mesh, t_ns, seen)
 
-    def _candidates(self, image: U8, *, alone: bool) -> list[Roi]:
+    def _candidates(self, image: U8, *, seen: bool, lost: bool) -> list[Roi]:
         view = whole(image)
-        found = self._far.find(image, view) + self._near.find(image, view)
-        if alone and not found:
+        if seen and not lost:  # just looking for newcomers: one detector at a time will do
+            turn = self._looks // DETECT_EVERY % 2
+            found = (self._near if turn else self._far).find(image, view)
+        else:
+            found = self._far.find(image, view) + self._near.find(image, view)
+        if not seen and not found:
             found = self._far.find(image, _tile(image, self._looks))
         # Large first: who is near matters most when there are more faces than room.
         return sorted((roi for _, roi in found), key=lambda roi: (-roi.side, roi.x))
