@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 
 import pytest
-
 from thymos.contract import EMOTIONS, Cue, Emotion, StreamState, WindowInfo
 from thymos.reason.base import Evidence
 from thymos.reason.fusion import fuse
@@ -83,6 +82,7 @@ class FakeLlm:
         cancel: threading.Event | None = None,
         deadline_s: float = 8.0,
         slot: int = 0,
+        fixed: int = 0,
     ) -> Completion:
         if max_tokens == 0:
             return Completion("", "stop")

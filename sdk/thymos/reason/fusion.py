@@ -16,9 +16,10 @@ veto another; a mixture is never surer than its surest part and leaves a conflic
 peaks. The published `unimodal` readings are the discounted ones, so that
 `fused = Σ weight · unimodal` can be checked by hand.
 
-**Conflict** is the Jensen-Shannon distance (square root of the divergence in bits; Endres and
-Schindelin, IEEE Trans. Inf. Theory 49(7), 2003) of the discounted readings under those weights,
-cut at 1. Faint readings are flat and cannot contradict loudly.
+**Conflict** of two modalities is the Jensen-Shannon distance of their own readings (square root of
+the divergence in bits, 0 … 1; Endres and Schindelin, IEEE Trans. Inf. Theory 49(7), 2003) times the
+reliability of the less reliable one; the conflict of the window is that of its worst pair. A faint
+reading cannot contradict loudly, and two that differ only in sureness hardly do.
 
 Smell is context: it takes part only when a cue itself carries an emotion, and then with little
 weight. With several people in view the track with most evidence is the person; others are left out.
@@ -26,6 +27,7 @@ weight. With several people in view the track with most evidence is the person; 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -53,6 +55,8 @@ COORDINATES: dict[Emotion, tuple[float, float]] = {
 """Valence and arousal of each class: placed by hand, to a tenth, after the circumplex of Russell
 (J. Pers. Soc. Psychol. 39(6), 1980). Used only where no cue measures valence or arousal."""
 
+MIN_CONFIDENCE = 1e-3
+"""Cues less sure than this say nothing."""
 PRESENCE_FULL_NS = NS_PER_S
 PRESENCE_FLOOR = 0.25  # a single frame is evidence too
 DISSENT_DISTANCE = 0.25
@@ -101,7 +105,7 @@ def fuse(cues: Sequence[Cue]) -> Affect:
         weights=weights,
         valence=valence,
         arousal=arousal,
-        conflict=_conflict(voices, weights, fused),
+        conflict=_conflict(voices),
         dissenting=_dissenting(voices, fused),
     )
 
@@ -113,7 +117,7 @@ def top(reading: Reading) -> Emotion:
 
 def distance(p: Reading, q: Reading) -> float:
     """Jensen-Shannon distance of two readings, 0 … 1."""
-    return math.sqrt(max(0.0, _divergence([(p, 0.5), (q, 0.5)])))
+    return math.sqrt(min(1.0, max(0.0, _divergence([(p, 0.5), (q, 0.5)]))))
 
 
 def _of_person(cues: list[Cue]) -> list[Cue]:
@@ -130,7 +134,8 @@ def _of_person(cues: list[Cue]) -> list[Cue]:
 
 def _listen(modality: Modality, cues: list[Cue]) -> _Voice | None:
     """Reading and reliability of one modality; None if it says nothing of the emotion."""
-    readings = [(c, r) for c in cues if (r := _clean(c.emotion)) is not None and c.confidence > 0]
+    heard = [c for c in cues if c.confidence >= MIN_CONFIDENCE]
+    readings = [(c, r) for c in heard if (r := _clean(c.emotion)) is not None]
     if not readings:
         return None
     parts = [(r, c.confidence * _presence([c])) for c, r in readings]
@@ -189,13 +194,11 @@ def _divergence(parts: Sequence[tuple[Reading, float]]) -> float:
     return _entropy(_mix(parts)) - sum(w * _entropy(r) for r, w in parts)
 
 
-def _conflict(
-    voices: dict[Modality, _Voice], weights: dict[Modality, float], fused: Reading
-) -> float:
-    if len(voices) < 2 or not fused:
-        return 0.0
-    divergence = _divergence([(v.discounted, weights[m]) for m, v in voices.items()])
-    return min(1.0, math.sqrt(max(0.0, divergence)))
+def _conflict(voices: dict[Modality, _Voice]) -> float:
+    """Conflict of the pair of modalities that contradict each other most."""
+    heard = [(v.raw, v.reliability * min(1.0, PRIOR[m])) for m, v in voices.items()]
+    pairs = itertools.combinations(heard, 2)
+    return max((min(q1, q2) * distance(p1, p2) for (p1, q1), (p2, q2) in pairs), default=0.0)
 
 
 def _dissenting(voices: dict[Modality, _Voice], fused: Reading) -> tuple[Modality, ...]:
@@ -211,7 +214,7 @@ def _dissenting(voices: dict[Modality, _Voice], fused: Reading) -> tuple[Modalit
         for m, v in voices.items()
         if top(v.raw) not in (verdict, "neutral")
         and v.reliability >= DISSENT_RELIABILITY
-        and distance(v.discounted, fused) >= DISSENT_DISTANCE * v.reliability
+        and distance(v.raw, fused) >= DISSENT_DISTANCE
     )
 
 
@@ -223,7 +226,8 @@ def _core_affect(
     for axis, name in enumerate(("valence", "arousal")):
         parts: list[tuple[float, float]] = []
         for modality, cues in by_modality.items():
-            measured = [c for c in cues if getattr(c, name) is not None and c.confidence > 0]
+            heard = [c for c in cues if c.confidence >= MIN_CONFIDENCE]
+            measured = [c for c in heard if getattr(c, name) is not None]
             if measured:
                 mass = [c.confidence * _presence([c]) for c in measured]
                 value = sum(

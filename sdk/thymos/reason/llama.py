@@ -66,7 +66,8 @@ class LlamaReasoner:
         self._rules = rules.RulesReasoner()
         self._prompt = load_prompt(PROMPT)
         if warm:
-            llm.complete(list(self._prompt.fixed), max_tokens=0, slot=SLOT, deadline_s=60.0)
+            fixed = self._prompt.fixed
+            llm.complete(list(fixed), max_tokens=0, slot=SLOT, fixed=len(fixed), deadline_s=60.0)
 
     @property
     def backend(self) -> str:
@@ -111,6 +112,7 @@ class LlamaReasoner:
             cancel=cancel,
             deadline_s=self._deadline_s,
             slot=SLOT,
+            fixed=len(self._prompt.fixed),
         )
         written, fault = self._read(done, cues, ids, labels)
         if written is None:
@@ -253,7 +255,7 @@ def _lead(emotions: tuple[EmotionGuess, ...], label: str) -> tuple[EmotionGuess,
 class _WhyStream:
     """Passes on the growing reason out of growing JSON."""
 
-    MARK = '"why":"'
+    MARK = re.compile(r'"why"\s*:\s*"')
 
     def __init__(self, sink: TextSink) -> None:
         self._sink = sink
@@ -268,10 +270,10 @@ class _WhyStream:
     def __call__(self, piece: str) -> None:
         """Take a piece of JSON; hand on what belongs to the reason."""
         self._text += piece
-        start = self._text.find(self.MARK)
-        if start < 0:
+        mark = self.MARK.search(self._text)
+        if mark is None:
             return
-        start += len(self.MARK)
+        start = mark.end()
         end = self._text.find('"', start)
         stop = len(self._text) if end < 0 else end
         begin = max(start, self._told)

@@ -7,6 +7,7 @@ are looked at, between tokens while it writes and between batches while it reads
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
@@ -66,6 +67,7 @@ class Completer(Protocol):
         cancel: threading.Event | None = None,
         deadline_s: float = 8.0,
         slot: int = 0,
+        fixed: int = 0,
     ) -> Completion:
         """Continue a chat; never raises for what the model does."""
 
@@ -119,6 +121,17 @@ class _Stream:
         return False
 
 
+@dataclass(slots=True)
+class _Quiet:
+    """Watches the reading of the fixed beginning: only cancellation and deadline matter."""
+
+    stream: _Stream
+
+    def __call__(self, chunk: object) -> bool:
+        """Stop when the answer itself would be stopped."""
+        return self.stream.stopped()
+
+
 class LocalLlm:
     """A GGUF model in this process.
 
@@ -139,10 +152,7 @@ class LocalLlm:
     SLOTS = 2
 
     def __init__(self, path: Path, *, threads: int = 2, seed: int = 7, context: int = 1536) -> None:
-        try:
-            import xllamacpp
-        except ImportError as err:
-            raise MissingExtraError("xllamacpp", "llm") from err
+        xllamacpp = _library()
         if not path.is_file():
             raise ModelError(
                 f"there is no language model at '{path}'", hint="run `thymos models pull llm`"
@@ -178,6 +188,7 @@ class LocalLlm:
         cancel: threading.Event | None = None,
         deadline_s: float = 8.0,
         slot: int = 0,
+        fixed: int = 0,
     ) -> Completion:
         """Continue a chat at temperature 0.
 
@@ -189,15 +200,21 @@ class LocalLlm:
             cancel: When set, stops within one token or one prompt batch (256 tokens).
             deadline_s: Seconds after which it stops likewise, waiting included.
             slot: 0 or 1, which cached beginning to use.
+            fixed: How many messages at the beginning are the same in every call of this slot; they
+                are kept in the cache. 0 computes everything anew.
+
+        Floating-point sums depend on how a prompt is cut into batches, and so, now and then, does
+        the likeliest token. Hence the cache is brought back to the fixed beginning before each
+        answer: the cut, and with it the answer, does not depend on what was asked before.
         """
         started = time.monotonic()
         stream = _Stream(cancel, on_text, started + deadline_s)
-        request = {
+        request: dict[str, Any] = {
             "messages": messages,
             "max_tokens": max_tokens,
             "temperature": 0.0,
             "seed": self._seed,
-            "cache_prompt": True,
+            "cache_prompt": fixed > 0,
             "id_slot": slot % self.SLOTS,
             "stream": True,
             "return_progress": True,
@@ -211,6 +228,9 @@ class LocalLlm:
         try:
             if self._server is None:
                 return Completion("", "error", "the model is closed")
+            if 0 < fixed < len(messages):
+                start = {**request, "messages": messages[:fixed], "max_tokens": 0, "grammar": ""}
+                self._server.handle_chat_completions(start, _Quiet(stream))
             if not stream.stopped():
                 self._server.handle_chat_completions(request, stream)
         except (RuntimeError, ValueError, TypeError, UnicodeError) as err:
@@ -224,6 +244,21 @@ class LocalLlm:
         """Let the weights go; waits for a running generation."""
         with self._lock:
             self._server = None
+
+
+def _library() -> Any:
+    """Import the runner.
+
+    Its threads wait for each other in OpenMP, by default spinning: with perception on the same
+    cores they then burn the time slices they wait for (measured: 7.5 instead of 2.4 s of CPU at
+    worst, docs/reasoning.md). OpenMP reads the policy when it is loaded; a setting of yours wins.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    try:
+        import xllamacpp
+    except ImportError as err:
+        raise MissingExtraError("xllamacpp", "llm") from err
+    return xllamacpp
 
 
 def _params(library: Any, path: Path, threads: int, context: int) -> Any:

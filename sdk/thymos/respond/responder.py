@@ -62,7 +62,8 @@ class StreetResponder:
         self.stats: Counter[str] = Counter()
         self._prompt = load_prompt("reply-write-1" if self._writes else "reply-1")
         if llm is not None:
-            llm.complete(list(self._prompt.fixed), max_tokens=0, slot=SLOT, deadline_s=60.0)
+            fixed = self._prompt.fixed
+            llm.complete(list(fixed), max_tokens=0, slot=SLOT, fixed=len(fixed), deadline_s=60.0)
 
     @property
     def _writes(self) -> bool:
@@ -164,6 +165,7 @@ class StreetResponder:
             max_tokens=48 if self._writes else 12,
             deadline_s=self._deadline_s,
             slot=SLOT,
+            fixed=len(self._prompt.fixed),
         )
         try:
             answer = json.loads(done.text)

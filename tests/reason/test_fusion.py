@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from thymos.contract import EMOTIONS, MODALITIES, Cue
+from thymos.reason.fusion import COORDINATES, distance, fuse, top
+
+S = 1_000_000_000
+
+
+def test_nothing_perceived_gives_nothing():
+    affect = fuse([])
+    assert affect.fused == {}
+    assert affect.weights == {}
+    assert affect.valence is None
+    assert affect.arousal is None
+
+
+def test_one_sure_modality_leads(cue):
+    affect = fuse([cue("face", "smile", "joy", p=0.9, conf=0.9)])
+    assert top(affect.fused) == "joy"
+    assert affect.fused["joy"] == pytest.approx(0.9 * 0.9 + 0.1 / 7)
+    assert affect.weights == {"face": 1.0}
+    assert affect.valence == pytest.approx(0.9 * 0.8 + 0.1 / 6 * -2.3)
+    assert affect.conflict == 0.0
+
+
+def test_little_evidence_is_nearly_uniform(cue):
+    affect = fuse([cue("face", "smile", "joy", p=0.95, conf=0.05, t0=1.0, t1=1.0)])
+    assert max(affect.fused.values()) < 0.16
+
+
+def test_fused_is_the_weighted_mean_of_what_is_published(cue):
+    affect = fuse([cue("face", "a", "joy"), cue("voice", "b", "fear"), cue("words", "c", "anger")])
+    for e in EMOTIONS:
+        mean = sum(affect.weights[m] * affect.unimodal[m][e] for m in affect.unimodal)
+        assert affect.fused[e] == pytest.approx(mean)
+
+
+def test_no_modality_wins_by_number_of_cues(cue):
+    one = fuse([cue("face", "a", "joy"), cue("voice", "b", "sadness")])
+    many = fuse([cue("face", "a", "joy")] + [cue("voice", f"b{i}", "sadness") for i in range(20)])
+    assert many.weights == pytest.approx(one.weights)
+    assert many.fused == pytest.approx(one.fused)
+
+
+def test_reliability_shifts_the_weight(cue):
+    affect = fuse([cue("face", "a", "joy", conf=0.9), cue("voice", "b", "sadness", conf=0.3)])
+    assert affect.weights["face"] == pytest.approx(0.75)
+    assert top(affect.fused) == "joy"
+
+
+def test_short_evidence_counts_less(cue):
+    long = fuse([cue("face", "a", "joy", t0=0, t1=3)])
+    short = fuse([cue("face", "a", "joy", t0=0, t1=0.4)])
+    assert short.fused["joy"] < long.fused["joy"]
+
+
+def test_overlapping_spans_are_not_counted_twice(cue):
+    twice = fuse([cue("face", "a", "joy", t0=0, t1=0.5), cue("face", "b", "joy", t0=0, t1=0.5)])
+    once = fuse([cue("face", "a", "joy", t0=0, t1=0.5)])
+    assert twice.fused == pytest.approx(once.fused)
+
+
+def test_contradiction_is_seen_and_named(cue):
+    affect = fuse([cue("face", "a", "joy", conf=0.9), cue("words", "b", "sadness", conf=0.95)])
+    assert affect.conflict > 0.6
+    assert affect.dissenting == ("face",)
+    assert top(affect.fused) == "sadness"
+
+
+def test_agreement_is_no_conflict(cue):
+    affect = fuse([cue("face", "a", "joy"), cue("words", "b", "joy")])
+    assert affect.conflict < 0.05
+    assert affect.dissenting == ()
+
+
+def test_a_faint_voice_cannot_contradict_loudly(cue):
+    affect = fuse([cue("face", "a", "joy", conf=0.9), cue("voice", "b", "anger", conf=0.1)])
+    assert affect.dissenting == ()
+    assert affect.conflict < 0.3
+
+
+def test_neutral_is_absence_not_contradiction(cue):
+    affect = fuse([cue("face", "a", "neutral", conf=0.5), cue("voice", "b", "anger", conf=0.9)])
+    assert affect.dissenting == ()
+
+
+def test_smell_is_context(cue):
+    face = cue("face", "a", "joy")
+    plain = fuse([face])
+    affect = fuse([face, cue("smell", "the air changed")])
+    assert affect.fused == plain.fused
+    assert affect.weights == {"face": 1.0, "smell": 0.0}
+    telling = fuse([face, cue("smell", "rot", "disgust", conf=0.9)])
+    assert 0 < telling.weights["smell"] < 0.3
+
+
+def test_smell_alone_says_nothing_of_the_emotion(cue):
+    affect = fuse([cue("smell", "the air changed")])
+    assert affect.fused == {}
+    assert affect.weights == {"smell": 1.0}
+
+
+def test_measured_arousal_is_taken_before_the_table(cue):
+    affect = fuse([cue("voice", "calm", "anger", arousal=-0.5)])
+    assert affect.arousal == pytest.approx(-0.5)
+    assert affect.valence < 0
+
+
+def test_with_two_people_the_one_with_most_evidence_counts(cue):
+    here = [cue("face", "a", "joy", track="P1"), cue("face", "b", "joy", track="P1")]
+    passing = cue("face", "c", "anger", track="P2", t0=0, t1=0.3, conf=0.5)
+    assert fuse([*here, passing]).fused == fuse(here).fused
+
+
+def test_unusable_distributions_are_left_out(cue):
+    empty = cue("voice", "b", emotion={})
+    zero = cue("voice", "b", emotion={"joy": 0.0})
+    odd = cue("voice", "b", emotion={"joy": float("nan"), "anger": -1.0})
+    good = cue("face", "a", "joy")
+    assert fuse([good, empty, zero, odd]).fused == fuse([good]).fused
+
+
+def test_a_partial_distribution_is_completed(cue):
+    affect = fuse([cue("face", "a", emotion={"joy": 3.0, "neutral": 1.0})])
+    assert sum(affect.fused.values()) == pytest.approx(1.0)
+    assert set(affect.fused) == set(EMOTIONS)
+
+
+def test_distance_is_a_distance():
+    p = {"joy": 1.0}
+    q = {"sadness": 1.0}
+    full = dict.fromkeys(EMOTIONS, 0.0)
+    assert distance({**full, **p}, {**full, **q}) == pytest.approx(1.0)
+    assert distance({**full, **p}, {**full, **p}) == 0.0
+
+
+def test_every_class_has_coordinates():
+    assert set(COORDINATES) == set(EMOTIONS)
+
+
+cues = st.lists(
+    st.builds(
+        lambda n, m, c, t, d, e, v, track: Cue(
+            id=f"k{n}", modality=m, name="x", value="x", confidence=c, t0_ns=t, t1_ns=t + d,
+            emotion=e, valence=v, track=track,
+        ),
+        st.integers(0, 10**6),
+        st.sampled_from(MODALITIES),
+        st.floats(0, 1),
+        st.integers(0, 4 * S),
+        st.integers(0, 4 * S),
+        st.none()
+        | st.dictionaries(st.sampled_from(EMOTIONS), st.floats(0, 1), max_size=7),
+        st.none() | st.floats(-1, 1),
+        st.sampled_from(["", "P1", "P2"]),
+    ),
+    max_size=8,
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(cues)
+def test_whatever_comes_the_estimate_is_proper_and_bounded(many):
+    affect = fuse(many)
+    readings = [affect.fused, *affect.unimodal.values()]
+    for reading in [r for r in readings if r]:
+        assert sum(reading.values()) == pytest.approx(1.0)
+        assert min(reading.values()) >= 0
+    if affect.weights:
+        assert sum(affect.weights.values()) == pytest.approx(1.0)
+    assert 0 <= affect.conflict <= 1
+    for value in (affect.valence, affect.arousal):
+        assert value is None or (math.isfinite(value) and -1 <= value <= 1)
+    if affect.fused:
+        surest = max(max(r.values()) for r in affect.unimodal.values())
+        assert max(affect.fused.values()) <= surest + 1e-9
+
+
+def test_order_of_arrival_changes_nothing(cue):
+    given_ = [
+        cue("face", "a", "joy"),
+        cue("voice", "b", "fear", conf=0.6),
+        cue("words", "c", "joy"),
+    ]
+    results = {repr(fuse(p)) for p in itertools.permutations(given_)}
+    assert len(results) == 1
