@@ -337,6 +337,18 @@ def test_a_gas_array_of_olfaction_msgs(make: Maker, bag2: Callable[..., Path]) -
     assert np.isnan(payload[1])
 
 
+@pytest.mark.parametrize("name", ["bag #1", "what?", "50%25"])
+def test_odd_characters_in_a_path_do_no_harm(
+    make: Maker, bag2: Callable[..., Path], tmp_path: Path, name: str
+) -> None:
+    msgtype = "sensor_msgs/msg/Image"
+    made = bag2([("/cam/image", msgtype, T0, make.image(T0, "rgb8", PIXELS))], "sqlite3")
+    odd = made.rename(tmp_path / name)
+    for path in (odd, next(odd.glob("*.db3"))):
+        assert len(read_all(open_recording(path).sources["camera"])) == 1
+    assert sorted(p.suffix for p in odd.iterdir()) == [".db3", ".yaml"]
+
+
 def test_a_ros1_bag(tmp_path: Path) -> None:
     from rosbags.rosbag1 import Writer
     from rosbags.typesys import Stores, get_typestore

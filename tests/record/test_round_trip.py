@@ -229,3 +229,29 @@ def test_an_older_recording_is_not_overwritten_unasked(record: Record) -> None:
     with Recorder(path, overwrite=True):
         assert path.read_bytes() == before  # until the new one is whole
     assert path.read_bytes() != before
+
+
+@pytest.mark.ros
+def test_ros_itself_deserialises_the_messages(record: Record, samples: list[Sample]) -> None:
+    serialization = pytest.importorskip("rclpy.serialization")
+    sensor_msgs = pytest.importorskip("sensor_msgs.msg")
+    std_msgs = pytest.importorskip("std_msgs.msg")
+    from mcap.reader import make_reader
+
+    types = {
+        "/camera/image_raw/compressed": sensor_msgs.CompressedImage,
+        "/thymos/stream_spec": std_msgs.String,
+    }
+    seen = dict.fromkeys(types, 0)
+    with record().open("rb") as file:
+        for _, channel, message in make_reader(file).iter_messages(topics=list(types)):
+            found = serialization.deserialize_message(message.data, types[channel.topic])
+            seen[channel.topic] += 1
+            if channel.topic == "/thymos/stream_spec":
+                assert found.data.startswith('{"channels"')
+                continue
+            assert found.header.stamp.sec * 10**9 + found.header.stamp.nanosec == message.log_time
+            assert found.header.frame_id == "camera_optical"
+            assert bytes(found.data[:3]) == b"\xff\xd8\xff"
+    assert seen["/camera/image_raw/compressed"] == sum(s.stream == "camera" for s in samples)
+    assert seen["/thymos/stream_spec"] == 3

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any, BinaryIO, Protocol
 
@@ -272,6 +273,15 @@ class RosBag:
             raise MissingExtraError("rosbags", "record") from err
         self.notes: list[str] = []
         self._path = path
+        self._alias: TemporaryDirectory[str] | None = None
+        wal = path.with_name(path.name + "-wal")
+        if path.is_file() and wal.is_file() and wal.stat().st_size:
+            self.notes.append(f"'{wal.name}' beside it is not read: it was not closed properly")
+        if set("?#%") & set(str(path)):  # rosbags puts the path into an sqlite URI as it is
+            self._alias = TemporaryDirectory(prefix="thymos-")
+            link = Path(self._alias.name) / f"bag{path.suffix}"
+            link.symlink_to(path.resolve())
+            path = link
         try:
             self._reader: Any = AnyReader([path], default_typestore=typestore())
             self._reader.open()
@@ -282,15 +292,13 @@ class RosBag:
                 self._reader = AnyReader([path], default_typestore=typestore(mgonzs13=True))
                 self._reader.open()
         except Exception as err:
-            raise RecordingError(f"cannot open '{path}': {_words(err)}") from err
+            self._drop_alias()
+            raise RecordingError(f"cannot open '{self._path}': {_words(err)}") from err
         encoding = "cdr" if self._reader.is2 else "ros1"
         self.topics: list[Topic] = []
         for c in sorted(self._reader.connections, key=lambda c: c.topic):
             if all(t.name != c.topic for t in self.topics):
                 self.topics.append(Topic(c.topic, c.msgtype, encoding))
-        wal = path.with_name(path.name + "-wal")
-        if path.is_file() and wal.is_file() and wal.stat().st_size:
-            self.notes.append(f"'{wal.name}' beside it is not read: it was not closed properly")
 
     def messages(self, topic: str) -> Iterator[Raw]:
         """See `Bag`."""
@@ -314,6 +322,12 @@ class RosBag:
         """See `Bag`."""
         if self._reader.stack is not None:
             self._reader.close()
+        self._drop_alias()
+
+    def _drop_alias(self) -> None:
+        if self._alias is not None:
+            self._alias.cleanup()
+            self._alias = None
 
 
 def _ros2_name(name: str) -> str:

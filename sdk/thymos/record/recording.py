@@ -12,7 +12,7 @@ from thymos.record.bags import Bag, Topic, open_bag
 from thymos.record.decode import READS, AudioFormat
 from thymos.record.naming import SPEC_KEY, SPEC_TOPIC, spec_from_json, stream_of, topic_of
 from thymos.record.source import BagSource
-from thymos.samples import Kind, Origin, StreamSpec
+from thymos.samples import Kind, Origin, Source, StreamSpec
 
 PEEK = 16  # messages looked at to learn the format and the rate of a topic
 
@@ -29,7 +29,7 @@ class Recording:
     """
 
     path: Path
-    sources: dict[str, BagSource]
+    sources: dict[str, Source]
     notes: list[str] = field(default_factory=list)
     topics: dict[str, str] = field(default_factory=dict)
 
@@ -54,7 +54,7 @@ def open_recording(path: str | Path) -> Recording:
 
 def _survey(path: Path, bag: Bag) -> Recording:
     notes = list(bag.notes)
-    sources: dict[str, BagSource] = {}
+    sources: dict[str, Source] = {}
     specs = _stored_specs(bag)
     for topic in _usable(bag, notes):
         kind = READS[topic.msgtype][0]
