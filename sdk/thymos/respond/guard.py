@@ -45,7 +45,7 @@ class Rulebook:
     """`guard.yaml`, compiled."""
 
     danger: dict[Danger, Signs]
-    negation: re.Pattern[str]
+    negation: dict[str, re.Pattern[str]]
     banned: dict[str, re.Pattern[str]]
 
 
@@ -77,7 +77,8 @@ def rulebook() -> Rulebook:
             text=row["text"],
         )
     banned = {why: compiled(pattern) for why, pattern in data["banned"].items()}
-    return Rulebook(danger, compiled(data["negation"]), banned)
+    negation = {source: compiled(pattern) for source, pattern in data["negation"].items()}
+    return Rulebook(danger, negation, banned)
 
 
 def alarm(evidence: Evidence) -> Alarm | None:
@@ -89,7 +90,7 @@ def alarm(evidence: Evidence) -> Alarm | None:
         for cue in smells:
             if _smells_of(cue, signs):
                 return Alarm(name, f"the nose reports {name} ({cue.id})", signs.text)
-        if _matches(signs.said, said):
+        if _matches(signs.said, said, "said"):
             return Alarm(name, "what was said tells of danger", signs.text)
     return None
 
@@ -144,10 +145,12 @@ def _smells_of(cue: Cue, signs: Signs) -> bool:
             names = []
         if any(signs.label.match(name.replace("_", " ").strip()) for name in names):
             return True
-    return signs.smell is not None and not cue.untrusted and _matches(signs.smell, cue.text)
+    return (
+        signs.smell is not None and not cue.untrusted and _matches(signs.smell, cue.text, "smell")
+    )
 
 
-def _matches(pattern: re.Pattern[str], text: str) -> bool:
+def _matches(pattern: re.Pattern[str], text: str, source: str) -> bool:
     """Whether a pattern occurs without a negation before it."""
-    negation = rulebook().negation
+    negation = rulebook().negation[source]
     return any(not negation.search(text[: m.start()]) for m in pattern.finditer(text))
