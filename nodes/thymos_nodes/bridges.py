@@ -19,7 +19,7 @@ from thymos_nodes import qos
 from thymos_nodes.convert import header, number_to_msg
 
 if TYPE_CHECKING:
-    from rclpy.lifecycle import LifecycleNode
+    from thymos_nodes.lifecycle import ThymosNode
 
 EXPRESSION = {
     "neutral": "neutral",
@@ -85,14 +85,12 @@ def _sensor(
 class Olfaction:
     """Publishes `enose/olfaction` (olfaction_msgs/GasSensorArray)."""
 
-    def __init__(self, node: LifecycleNode, olfaction: ModuleType) -> None:
+    def __init__(self, node: ThymosNode, olfaction: ModuleType) -> None:
         self._msgs = olfaction
-        self._publisher = node.create_lifecycle_publisher(
-            olfaction.GasSensorArray, "enose/olfaction", qos.sensor()
-        )
+        self._publisher = node.announce(olfaction.GasSensorArray, "enose/olfaction", qos.sensor())
 
     @classmethod
-    def of(cls, node: LifecycleNode) -> Olfaction | None:
+    def of(cls, node: ThymosNode) -> Olfaction | None:
         """The bridge, or None where olfaction_msgs is not installed."""
         found = messages("olfaction_msgs")
         return None if found is None else cls(node, found)
@@ -136,7 +134,7 @@ def hri_id(track: str) -> str:
 class Hri:
     """Publishes `/humans/faces/…` and `/humans/voices/…` (absolute names, by REP-155)."""
 
-    def __init__(self, node: LifecycleNode, hri: ModuleType, language: str) -> None:
+    def __init__(self, node: ThymosNode, hri: ModuleType, language: str) -> None:
         self._node = node
         self._msgs = hri
         self._language = language
@@ -147,7 +145,7 @@ class Hri:
         }
 
     @classmethod
-    def of(cls, node: LifecycleNode, language: str) -> Hri | None:
+    def of(cls, node: ThymosNode, language: str) -> Hri | None:
         """The bridge, or None where hri_msgs is not installed."""
         found = messages("hri_msgs")
         return None if found is None else cls(node, found, language)

@@ -116,7 +116,7 @@ def _replay(options: Options, played: list[str]) -> dict[str, Value]:
         "bag": str(Path(options.bag).expanduser().resolve()),
         "rate": options.bag_rate,
         "streams": ",".join(played),
-        "wait_for": "perception/window,reasoner/explanation",
+        "wait_for": "perception/window,reasoner/explanation,responder/response",
     }
 
 

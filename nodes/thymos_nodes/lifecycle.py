@@ -14,6 +14,7 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
 from thymos.errors import ConfigError, ThymosError
 
 from thymos_nodes import diagnostics, params
@@ -46,6 +47,7 @@ class ThymosNode(LifecycleNode):  # type: ignore[misc]
         self.ros_clock = RosClock(self.get_clock())
         self.problem: ThymosError | None = None
         self._told = ""
+        self._results: list[Any] = []
         self._configured = False
         self._active = False
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -120,11 +122,23 @@ class ThymosNode(LifecycleNode):  # type: ignore[misc]
         """Whether the node is in the state `active`."""
         return self._active
 
+    def announce(self, kind: type, topic: str, profile: QoSProfile, **options: Any) -> Any:
+        """Make a publisher that lives until clean-up; it is silent unless the node is active."""
+        made = self.create_lifecycle_publisher(kind, topic, profile, **options)
+        self._results.append(made)
+        return made
+
+    def _undo_setup(self) -> None:
+        self.teardown()
+        for publisher in self._results:
+            self.destroy_lifecycle_publisher(publisher)
+        self._results.clear()
+
     # -- transitions
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Configure."""
-        result = self._guarded(self.setup, self.teardown)
+        result = self._guarded(self.setup, self._undo_setup)
         self._configured = result is SUCCESS
         return super().on_configure(state) if self._configured else result
 
@@ -144,7 +158,7 @@ class ThymosNode(LifecycleNode):  # type: ignore[misc]
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Clean up."""
         self._configured = False
-        self.teardown()
+        self._undo_setup()
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -164,18 +178,15 @@ class ThymosNode(LifecycleNode):  # type: ignore[misc]
         if active:
             self.stop()
         if configured:
-            self.teardown()
+            self._undo_setup()
 
     def _guarded(self, do: Any, undo: Any) -> TransitionCallbackReturn:
         try:
             do()
-        except ThymosError as err:
-            undo()
-            self._tell(err)
-            return FAILURE
         except Exception as err:  # noqa: BLE001  rclpy would swallow it without a word
+            known = err if isinstance(err, ThymosError) else None
+            self._tell(known or ThymosError(f"{type(err).__name__}: {err}"))
             undo()
-            self._tell(ThymosError(f"{type(err).__name__}: {err}"))
             return FAILURE
         self.problem, self._told = None, ""
         return SUCCESS

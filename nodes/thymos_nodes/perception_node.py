@@ -96,12 +96,8 @@ class PerceptionNode(ThymosNode):
             respond=RespondConfig(speak=False),
         )
         self._config = config
-        self._estimate = self.create_lifecycle_publisher(
-            PerceptionWindow, "perception/estimate", qos.RESULT
-        )
-        self._window = self.create_lifecycle_publisher(
-            PerceptionWindow, "perception/window", qos.RESULT
-        )
+        self._estimate = self.announce(PerceptionWindow, "perception/estimate", qos.RESULT)
+        self._window = self.announce(PerceptionWindow, "perception/window", qos.RESULT)
         self._hri = bridges.Hri.of(self, config.perceive.language)
 
     def start(self) -> None:
@@ -149,11 +145,10 @@ class PerceptionNode(ThymosNode):
         self._streams.clear()
 
     def teardown(self) -> None:
-        """Take the publishers away."""
-        for publisher in (self._estimate, self._window):
-            self.destroy_lifecycle_publisher(publisher)
+        """Take the bridge away."""
         if self._hri is not None:
             self._hri.close()
+            self._hri = None
 
     # -- messages
 

@@ -51,9 +51,7 @@ class ReasonerNode(ThymosNode):
 
         config = Config(reason=section_of(ReasonConfig, "reason", self.values()))
         self._reasoner = reason.build(config, ModelStore())
-        self._explanation = self.create_lifecycle_publisher(
-            Explanation, "reasoner/explanation", qos.RESULT
-        )
+        self._explanation = self.announce(Explanation, "reasoner/explanation", qos.RESULT)
         self.get_logger().info(f"{self._reasoner.backend}: {self._reasoner.model}")
 
     def start(self) -> None:
@@ -77,7 +75,6 @@ class ReasonerNode(ThymosNode):
         if self._reasoner is not None:
             self._reasoner.close()
             self._reasoner = None
-            self.destroy_lifecycle_publisher(self._explanation)
 
     def _explain(self, message: PerceptionWindow) -> None:
         assert self._reasoner is not None  # noqa: S101  set as long as the worker lives

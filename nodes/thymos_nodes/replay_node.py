@@ -41,8 +41,8 @@ PARAMS = (
     Param("rate", 1.0, "Speed; 1.0 is real time.", 0.01, 100.0),
     Param("streams", "camera,microphone,enose", "Which streams to play, separated by commas."),
     Param("start_s", 1000.0, "Where a recording that counts from 0 begins [s].", 1.0, 4e9),
-    Param("wait_for", "", "Topics that must have a subscriber first, separated by commas."),
-    Param("wait_s", 30.0, "How long to wait for subscribers [s].", 0.0, 600.0),
+    Param("wait_for", "", "Topics that must have a publisher first, separated by commas."),
+    Param("wait_s", 30.0, "How long to wait for those who shall hear it [s].", 0.0, 600.0),
     Param("tail_s", 3.0, "How long /clock runs on after the end [s].", 0.0, 600.0),
 )
 
@@ -132,16 +132,19 @@ class ReplayNode(Node):  # type: ignore[misc]
             self._halt.wait(0.05)
 
     def _await(self, outlets: list[Outlet]) -> None:
-        """Wait until those who shall hear it are there; nothing is played to an empty room."""
+        """Wait until those who shall hear it are there; nothing is played to an empty room.
+
+        A node announces its results when its models are loaded, so publishers are waited for.
+        """
         topics = [t.strip() for t in str(self._value("wait_for")).split(",") if t.strip()]
         deadline = time.monotonic() + float(self._value("wait_s"))
         while not self._halt.is_set():
             missing = [o.topic for o in outlets if o.subscribers == 0]
-            missing += [t for t in topics if self.count_subscribers(t) == 0]
+            missing += [t for t in topics if self.count_publishers(t) == 0]
             if not missing:
                 return
             if time.monotonic() > deadline:
-                self.get_logger().warning(f"nobody listens to {', '.join(missing)}")
+                self.get_logger().warning(f"nobody is there for {', '.join(missing)}")
                 return
             self._halt.wait(0.05)
 

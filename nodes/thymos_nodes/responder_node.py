@@ -92,7 +92,7 @@ class ResponderNode(ThymosNode):
         )
         self._reasoner = reason.build(config, ModelStore())
         self._responder = respond.build(config, self._reasoner)
-        self._response = self.create_lifecycle_publisher(Response, "responder/response", qos.RESULT)
+        self._response = self.announce(Response, "responder/response", qos.RESULT)
 
     def start(self) -> None:
         """Listen to windows and explanations."""
@@ -131,8 +131,6 @@ class ResponderNode(ThymosNode):
         for stage in (self._responder, self._reasoner):
             if stage is not None:
                 stage.close()
-        if self._responder is not None:
-            self.destroy_lifecycle_publisher(self._response)
         self._responder = self._reasoner = None
 
     def _respond(self, pair: Pair) -> None:

@@ -66,13 +66,13 @@ class SensorNode(ThymosNode):
         self._spec = readers.specs[0]
         self._ended = ""
         self._make_publishers()
-        self._info = self.create_publisher(SourceInfo, f"{self.role}/source", qos.LATCHED)
-        self._info.publish(convert.source_to_msg(source_info(self._spec)))
-        self.get_logger().info(f"{self._spec.device or self._spec.name}: {self._facts()}")
+        self._info = self.announce(SourceInfo, f"{self.role}/source", qos.LATCHED)
+        self.get_logger().info(f"{self._spec.device}: {self._facts()}")
 
     def start(self) -> None:
         """Begin to read."""
         assert self._readers is not None  # noqa: S101  the lifecycle sees to it
+        self._info.publish(convert.source_to_msg(source_info(self.spec)))
         self._halt = threading.Event()
         self._readers.start(self._halt, take=self._take, ended=self._on_end, note=self._on_note)
 
@@ -87,9 +87,6 @@ class SensorNode(ThymosNode):
         if self._readers is not None:
             self._readers.__exit__(None, None, None)
             self._readers = None
-        for publisher in list(self.publishers):
-            if publisher.topic_name.startswith(self.resolve_topic_name(f"{self.role}/")):
-                self.destroy_lifecycle_publisher(publisher)
 
     # -- samples
 
@@ -109,7 +106,7 @@ class SensorNode(ThymosNode):
         raise NotImplementedError
 
     def _sensor_publisher(self, kind: type, topic: str) -> Any:
-        return self.create_lifecycle_publisher(
+        return self.announce(
             kind,
             f"{self.role}/{topic}",
             qos.sensor(self.value("qos")),

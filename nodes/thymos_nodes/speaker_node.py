@@ -52,7 +52,7 @@ class SpeakerNode(ThymosNode):
                     f"cannot write to '{self._dir}': {err.strerror}", hint="set output_dir"
                 ) from err
         self._speaker = respond.build_speaker(Config())
-        self._speaking = self.create_lifecycle_publisher(Bool, "speaker/speaking", qos.LATCHED)
+        self._speaking = self.announce(Bool, "speaker/speaking", qos.LATCHED)
 
     def start(self) -> None:
         """Listen to answers."""
@@ -75,7 +75,6 @@ class SpeakerNode(ThymosNode):
         if self._speaker is not None:
             self._speaker.cancel()
             self._speaker = None
-            self.destroy_lifecycle_publisher(self._speaking)
 
     @property
     def _dir(self) -> Path:

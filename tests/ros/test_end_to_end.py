@@ -146,10 +146,11 @@ def test_a_replayed_recording_is_explained_and_answered_with_its_own_times(
     assert list(table) == ["perception", "reasoner", "responder", "replay"]
     for name in ("perception", "reasoner", "responder"):
         nodes.start(name, graph.command(table[name], options))
-    wait_until(
-        lambda: listener.node.count_publishers("responder/response") == 1,
-        "the responder to be active",
-    )
+    node = listener.node
+    wait_until(lambda: node.count_publishers("responder/response") == 1, "the responder")
+    # Subscribers besides the listener: of windows the reasoner and the responder.
+    wait_until(lambda: node.count_subscribers("perception/window") == 3, "both to hear windows")
+    wait_until(lambda: node.count_subscribers("reasoner/explanation") == 2, "the responder to hear")
     replay = nodes.start("replay", graph.command(table["replay"], options))
     wait_until(lambda: replay.poll() is not None, "the end of the recording")
     assert replay.returncode == 0, nodes.said("replay")
@@ -157,7 +158,8 @@ def test_a_replayed_recording_is_explained_and_answered_with_its_own_times(
     expected = offline_windows(recording)
     assert len(expected) >= 3
     heard = listener.heard
-    wait_until(lambda: len(heard["responder/response"]) >= len(expected), "answers")
+    last = expected[-1][0]
+    wait_until(lambda: last in {m.window_id for m in heard["responder/response"]}, "answers")
     codes = {name: nodes.end(name) for name in ("perception", "reasoner", "responder")}
     assert codes == {"perception": 0, "reasoner": 0, "responder": 0}
 
@@ -189,9 +191,12 @@ def test_a_replayed_recording_is_explained_and_answered_with_its_own_times(
     assert [stamp(m) for m in heard["perception/estimate"]][: len(ends)] == ends
     assert {s.origin for w in windows for s in w.streams} == {"simulated"}
 
-    # Every window is explained and answered, and says which one it answers.
+    # Windows are explained and answered, each with its own time. Newest wins, so that on a busy
+    # machine one may be passed over; the last never is.
+    times_of = {name: t1 for name, _, t1, _ in expected}
     for topic in ("reasoner/explanation", "responder/response"):
-        found = {m.window_id: stamp(m) for m in heard[topic]}
-        assert [found.get(name) for name, _, _, _ in expected] == ends
+        found = {m.window_id: stamp(m) for m in heard[topic] if m.window_id in times_of}
+        assert last in found
+        assert found.items() <= times_of.items()
     assert all(e.backend == "rules" for e in heard["reasoner/explanation"])
     assert all(r.intent and r.gesture for r in heard["responder/response"])
