@@ -31,8 +31,8 @@ class Figure:
 
     @property
     def reached(self) -> bool | None:
-        """Whether the target is met; None without one."""
-        if not self.target:
+        """Whether the target is met; None without one, or without a measurement."""
+        if not self.target or self.spread.get("n") == 0:
             return None
         sign, _, bound = self.target.partition(" ")
         compare = {"<=": operator.le, "<": operator.lt, "==": operator.eq}[sign]

@@ -7,13 +7,12 @@ through `run_live`, the code of a robot.
 
 from __future__ import annotations
 
-import os
-import resource
 import subprocess
 import sys
+import tempfile
 import time
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from thymos.bench.figures import Figure, spread_of
@@ -51,6 +50,8 @@ class Watch(Observer):
         self.estimate_ms: list[float] = []
         self.answer_ms: list[float] = []
         self.explanation_ms: list[float] = []
+        self.model_ms: list[float] = []
+        self.model_failed = 0
 
     def on_stream(self, spec: StreamSpec) -> None:
         """Begin to count."""
@@ -66,6 +67,10 @@ class Watch(Observer):
         late = report.latency_ms.get("respond", 0.0) + report.latency_ms.get("speak", 0.0)
         self.answer_ms.append(age)
         self.explanation_ms.append(age - late)
+        said = report.explanation
+        if said.backend != "rules" or not said.parse_ok:  # otherwise the model was not asked
+            self.model_ms.append(age - late)
+            self.model_failed += said.backend == "rules"
         self.estimate_ms.append(report.latency_ms["estimate"])
         self.reports.append(report)
 
@@ -135,6 +140,8 @@ def live(video: Path, sound: Path, seconds: int, config: Config, folder: Path) -
     return [
         spread_of("first estimate after the window's end", watch.estimate_ms, "ms", "<= 150"),
         spread_of("explanation after the window's end", watch.explanation_ms, "ms", "<= 2500"),
+        spread_of("of these, by the language model", watch.model_ms, "ms", "<= 2500"),
+        Figure("model too late or not parsed", watch.model_failed, f"of {len(watch.model_ms)}", {}),
         spread_of("spoken answer after the window's end", watch.answer_ms, "ms"),
         *(spread_of(f"stage {s}", values, "ms") for s, values in by_stage.items() if values),
         *_losses(watch, summary, expected),
@@ -168,12 +175,14 @@ def _losses(watch: Watch, summary: LiveSummary, expected: dict[str, int]) -> lis
     ]
 
 
-def peak_mib() -> float:
-    """Peak resident memory of this process since it began, MiB."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def peak_mib(process: str = "self") -> float:
+    """Peak resident memory of a process since it began, MiB; 0 if it is gone."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
+    except OSError:
+        return 0.0
+    lines = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(lines[0].split()[1]) / 1024 if lines else 0.0
 
 
 def explain_clip(folder: Path, runs: int = 1) -> list[Figure]:
@@ -200,22 +209,22 @@ def explain_clip(folder: Path, runs: int = 1) -> list[Figure]:
 
 
 def _explain(clip: Path) -> float:
-    """Run it; return its peak resident memory, MiB."""
-    command: Sequence[str] = [
-        sys.executable,
-        "-m",
-        "thymos.cli.main",
-        "explain",
-        str(clip),
-        "--json",
-    ]
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr is not None  # noqa: S101
-        told = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise ThymosError(f"thymos explain failed: {told.strip()[-300:]}")
-    return usage.ru_maxrss / 1024
+    """Run it; return its peak resident memory, MiB.
+
+    Read from /proc while it runs: `ru_maxrss` of a child counts the parent's memory before exec.
+    """
+    command = [sys.executable, "-m", "thymos.cli.main", "explain", str(clip), "--json"]
+    peak = 0.0
+    with tempfile.TemporaryFile("w+") as told:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=told)
+        try:
+            while process.poll() is None:
+                peak = max(peak, peak_mib(str(process.pid)))
+                time.sleep(0.1)
+        finally:
+            process.kill()
+            process.wait()
+        if process.returncode != 0:
+            told.seek(0)
+            raise ThymosError(f"thymos explain failed: {told.read().strip()[-300:]}")
+    return peak
