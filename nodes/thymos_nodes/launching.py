@@ -93,7 +93,7 @@ def launch_file(name: str) -> str:
 def start_sensor(context: LaunchContext, sensor: str) -> list[Action]:
     """The actions of `<sensor>.launch.py`."""
     chosen = options(context, (*COMMON, sensor, "bag"))
-    others = {name: "off" for name in SENSORS if name != sensor}
+    others: dict[str, Any] = {name: "off" for name in SENSORS if name != sensor}
     table = graph.processes(dataclasses.replace(chosen, **others))
     return [node(p, chosen) for p in table if p.executable in (sensor, "replay")]
 

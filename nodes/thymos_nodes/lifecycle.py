@@ -33,7 +33,7 @@ COMMON = (
 )
 
 
-class ThymosNode(LifecycleNode):  # type: ignore[misc]
+class ThymosNode(LifecycleNode):
     """Base of all nodes."""
 
     PARAMS: ClassVar[tuple[Param, ...]] = ()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import annotated_types
 from pydantic import BaseModel, ValidationError
@@ -18,6 +18,7 @@ from rcl_interfaces.msg import (
 from rclpy.parameter import Parameter
 
 Value = bool | int | float | str
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def check_choices(params: Mapping[str, Param], changed: Iterable[Parameter]) -> 
     return ""
 
 
-def section_of(model: type[BaseModel], group: str, values: Mapping[str, Any]) -> BaseModel:
+def section_of(model: type[M], group: str, values: Mapping[str, Any]) -> M:
     """Make a section of the settings from parameter values.
 
     Raises:
@@ -123,8 +124,3 @@ def section_of(model: type[BaseModel], group: str, values: Mapping[str, Any]) ->
 def refuse(reason: str) -> SetParametersResult:
     """The answer to a change that is not allowed."""
     return SetParametersResult(successful=False, reason=reason)
-
-
-def names(params: Sequence[Param]) -> list[str]:
-    """Their names."""
-    return [p.name for p in params]

@@ -173,7 +173,8 @@ class Perceiving:
         start = time.perf_counter()
         if self._behind > MAX_WINDOWS:
             self.count.skipped += 1
-            found, faults = [], ["words are left out: perception is behind"]
+            found: list[Cue] = []
+            faults = ["words are left out: perception is behind"]
         else:
             found, faults = self._pipeline.ask(made.window, slow=True)
         made.latency_ms["words"] = (time.perf_counter() - start) * 1e3

@@ -47,7 +47,7 @@ PARAMS = (
 )
 
 
-class ReplayNode(Node):  # type: ignore[misc]
+class ReplayNode(Node):
     """Plays a recording once, then ends. Says at the end what was published and what arrived."""
 
     def __init__(self) -> None:
