@@ -74,6 +74,15 @@ def test_a_fault_of_the_watcher_does_not_pass_through(llm):
     assert (done.finish, done.detail) == ("error", "the screen is gone")
 
 
+def test_ctrl_c_is_not_swallowed(llm):
+    def press(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        llm.complete(ASK, max_tokens=50, on_text=press, deadline_s=PATIENT)
+    assert llm.complete(ASK, max_tokens=2, deadline_s=PATIENT).finish == "length"
+
+
 @pytest.mark.parametrize("bad", ["root ::= (", "root ::= nowhere", '"'])
 def test_a_broken_grammar_is_an_error_not_a_crash(llm, bad):
     done = llm.complete(ASK, grammar=bad, max_tokens=5, deadline_s=PATIENT)

@@ -85,6 +85,7 @@ class _Stream:
     parts: list[str] = field(default_factory=list)
     finish: Finish = "stop"
     detail: str = ""
+    interrupt: BaseException | None = None
 
     def __call__(self, chunk: object) -> bool:
         """Take one chunk; True stops the generation. Never raises: the caller is C++."""
@@ -92,6 +93,9 @@ class _Stream:
             return self._take(chunk)
         except Exception as err:  # noqa: BLE001  (a foreign chunk must not pass through C++)
             self.finish, self.detail = "error", str(err)
+            return True
+        except BaseException as err:  # noqa: BLE001  (Ctrl-C would be lost in C++)
+            self.finish, self.interrupt = "cancelled", err
             return True
 
     def _take(self, chunk: Any) -> bool:
@@ -109,6 +113,14 @@ class _Stream:
             if choice.get("finish_reason") == "length":
                 self.finish = "length"
         return False
+
+    def halted(self) -> bool:
+        """`stopped`, for callers in C++: an interrupt is kept, not raised."""
+        try:
+            return self.stopped()
+        except BaseException as err:  # noqa: BLE001  (raised again by `complete`)
+            self.finish, self.interrupt = "cancelled", err
+            return True
 
     def stopped(self) -> bool:
         """Whether somebody cancelled or time is over; notes which."""
@@ -129,7 +141,7 @@ class _Quiet:
 
     def __call__(self, chunk: object) -> bool:
         """Stop when the answer itself would be stopped."""
-        return self.stream.stopped()
+        return self.stream.halted()
 
 
 class LocalLlm:
@@ -155,7 +167,7 @@ class LocalLlm:
         xllamacpp = _library()
         if not path.is_file():
             raise ModelError(
-                f"there is no language model at '{path}'", hint="run `thymos models pull llm`"
+                f"there is no language model at '{path}'", hint="thymos models pull llm"
             )
         self._path = path
         self._seed = seed
@@ -165,7 +177,7 @@ class LocalLlm:
         except (RuntimeError, ValueError, OSError) as err:
             raise ModelError(
                 f"llama.cpp cannot load '{path.name}': not a GGUF file it knows, or no memory left",
-                hint="check the file with `thymos models verify`",
+                hint="thymos models verify",
             ) from err
 
     @property
@@ -231,12 +243,14 @@ class LocalLlm:
             if 0 < fixed < len(messages):
                 start = {**request, "messages": messages[:fixed], "max_tokens": 0, "grammar": ""}
                 self._server.handle_chat_completions(start, _Quiet(stream))
-            if not stream.stopped():
+            if stream.interrupt is None and not stream.stopped():
                 self._server.handle_chat_completions(request, stream)
         except (RuntimeError, ValueError, TypeError, UnicodeError) as err:
             stream.finish, stream.detail = "error", str(err)
         finally:
             self._lock.release()
+        if stream.interrupt is not None:
+            raise stream.interrupt
         seconds = time.monotonic() - started
         return Completion("".join(stream.parts), stream.finish, stream.detail, seconds)
 

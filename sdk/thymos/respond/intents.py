@@ -23,6 +23,8 @@ from thymos.reason.rules import CONFLICT_TOLD
 from thymos.reason.wording import adjective
 
 UNSURE_BELOW = 0.45
+NAMED_FROM = 0.40
+"""A less sure emotion is explained, and not answered as if it were known."""
 MAX_WORDS_READ = 400
 
 GROUP: dict[Emotion, str] = {
@@ -79,8 +81,10 @@ def table() -> Table:
 
 
 def group_of(explanation: Explanation) -> str:
-    """Group of templates: that of the first emotion, `even` if none is named."""
+    """Group of templates: that of the first emotion, `even` if none is named or it is a guess."""
     if explanation.abstained or not explanation.emotions:
+        return "even"
+    if explanation.emotions[0].confidence < NAMED_FROM:
         return "even"
     return GROUP[explanation.emotions[0].level1]
 
