@@ -110,7 +110,9 @@ def _add_microphone(scene: Scene, folder: Path, speaker: Speaker | None) -> None
     source = open_uri("microphone", f"file:{path}")
     assert source is not None  # noqa: S101
     scene.sources.append(Labelled(source, Origin.SYNTHESISED, "a computer voice (hibari)"))
-    scene.statements.append(f"microphone: {len(LINES)} sentences, synthesised. No person is speaking.")
+    scene.statements.append(
+        f"microphone: {len(LINES)} sentences, synthesised. No person is speaking."
+    )
 
 
 def _leave_out(scene: Scene, stream: str, err: Exception) -> None:
