@@ -149,7 +149,7 @@ def test_a_small_model_composes_from_phrases_a_large_one_writes(fake_llm, sad):
     LlamaReasoner(large).explain(sad)
     assert '"the voice is quiet from 0.5 s"' in small.asked[0][1]
     assert "the voice is quiet" not in large.asked[0][1]
-    assert "[a-z ,'-]{20,180}" in large.asked[0][1]
+    assert "[a-z0-9 ,.'-]{20,180}" in large.asked[0][1]
 
 
 def user_turn(llm) -> str:

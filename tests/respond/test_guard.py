@@ -106,15 +106,16 @@ def test_warnings_are_calm_and_say_what_to_do(name):
         ("The fire is your sanctuary.", "nobody noticed"),
         ("Your smile is good to see.", "nobody noticed"),
         ("That that is good.", "stutters"),
+        ("I am sorry, that sounds hard.", "nobody noticed"),
         ("That is good to see", "just said"),
     ],
 )
 def test_sentences_of_a_model_that_may_not_be_spoken(text, part):
-    assert part in guard.objection(text, [], known_words(), ["That is good to see."])
+    assert part in guard.objection(text, [], known_words("bright"), ["That is good to see."])
 
 
 def test_what_the_face_shows_may_be_spoken_of(scene):
     smile = scene.cue("face", "joy", text="the mouth shows a smile")
-    assert guard.objection("That is a nice smile.", [smile], known_words(), []) == ""
+    assert guard.objection("That is a nice smile.", [smile], known_words("bright"), []) == ""
     voice = scene.cue("voice", "joy", text="the voice is lively")
-    assert guard.objection("That mouth is nice.", [voice], known_words(), [])
+    assert guard.objection("That mouth is nice.", [voice], known_words("bright"), [])

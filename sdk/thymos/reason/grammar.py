@@ -31,7 +31,7 @@ class Verdict:
         label: The label.
         opener: How the sentence begins.
         phrases: Clauses it may use, strongest first; it picks any of them, each once, in this
-            order. Empty: the model writes freely, in lower-case letters; the post-check decides.
+            order. Empty: the model writes freely, in lower case; the post-check decides.
     """
 
     label: str
@@ -58,7 +58,7 @@ def explanation(ids: Sequence[str], verdicts: Sequence[Verdict]) -> str:
 def _reason(n: int, phrases: Sequence[str], rules: list[str]) -> str:
     """Add the rules of one reason; return what starts it."""
     if not phrases:
-        return f"[a-z] [a-z ,'-]{{20,{MAX_WHY}}}"
+        return f"[a-z] [a-z0-9 ,.'-]{{20,{MAX_WHY}}}"
     names = [f"p{n}x{i}" for i in range(len(phrases))]
     for i, phrase in enumerate(phrases):
         later = names[i + 1 :]

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from thymos.contract import Cue, Emotion, EmotionGuess, Explanation
 from thymos.reason import grammar, rules
 from thymos.reason.base import Evidence, TextSink
-from thymos.reason.check import lexicon, objection
+from thymos.reason.check import ARGUES, lexicon, objection
 from thymos.reason.llm import Completer, Completion
 from thymos.reason.prompt import load_prompt, modality_sentences
 from thymos.reason.wording import adjective, onset, phrase
@@ -32,8 +32,6 @@ MAX_TOKENS = 128
 WRITES_FROM_BYTES = 300_000_000
 """Weights smaller than this invent things when they write freely (SmolLM2-135M: in three of five
 first trials, docs/reasoning.md)."""
-ARGUES = 0.25
-"""A cue argues for a class that it gives at least this probability."""
 MAX_ARGUMENTS = 4
 _USUAL = re.compile(r"\b(as usual|ordinary)\b")
 TIE = 0.05
@@ -114,7 +112,7 @@ class LlamaReasoner:
             slot=SLOT,
             fixed=len(self._prompt.fixed),
         )
-        written, fault = self._read(done, cues, ids, labels)
+        written, fault = self._read(done, cues, ids, labels, evidence.window.t0_ns)
         if written is None:
             self.stats["fallback"] += 1
             self.stats[f"fallback: {fault.partition(':')[0]}"] += 1
@@ -153,6 +151,7 @@ class LlamaReasoner:
         cues: tuple[Cue, ...],
         ids: dict[str, str],
         labels: dict[str, Emotion],
+        t0_ns: int,
     ) -> tuple[_Written | None, str]:
         """Parse and check what the model wrote; None and the reason if it will not do."""
         if done.finish in ("cancelled", "deadline"):
@@ -167,7 +166,9 @@ class LlamaReasoner:
             return None, f"label not supported by the evidence: {written.label[:40]!r}"
         if not set(written.use) <= set(ids.values()):
             return None, "cites a cue that does not exist"
-        fault = objection(written.why, written.label, cues)
+        fault = objection(
+            written.why, written.label, cues, level1=labels[written.label], t0_ns=t0_ns
+        )
         return (None, f"rejected: {fault}") if fault else (written, "")
 
     def _compose(

@@ -101,7 +101,7 @@ def objection(text: str, cues: Iterable[Cue], known: frozenset[str], recent: Ite
     Args:
         text: The sentence.
         cues: All it may speak of.
-        known: Words of reviewed sentences.
+        known: Words of the reviewed sentences of this mood: others would strike a wrong note.
         recent: What was said last.
     """
     if not text.strip() or len(text) > MAX_CHARS:

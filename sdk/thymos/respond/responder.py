@@ -136,7 +136,9 @@ class StreetResponder:
         if isinstance(written, int):
             self.stats["chosen by the model"] += 1
             return options[written], "template", Guard(action="none")
-        fault = guard.objection(written, evidence.cues, templates.known_words(), self._recent)
+        fault = guard.objection(
+            written, evidence.cues, templates.known_words(group_of(explanation)), self._recent
+        )
         if fault:
             self.stats["model refused"] += 1
             reason = f"the model's sentence was refused: {fault}"

@@ -23,9 +23,9 @@ def templates() -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 @functools.cache
-def known_words() -> frozenset[str]:
-    """All words of all reviewed sentences, lower case."""
-    rows = (row for groups in templates().values() for cell in groups.values() for row in cell)
+def known_words(group: str) -> frozenset[str]:
+    """All words of the reviewed sentences of one group, lower case."""
+    rows = (row for groups in templates().values() for row in groups.get(group, ()))
     return frozenset(word for row in rows for word in re.findall(r"[a-z]+", row.lower()))
 
 
