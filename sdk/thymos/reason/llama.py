@@ -100,10 +100,10 @@ class LlamaReasoner:
         labels = supported_labels(evidence)
         ids = {cue.id: f"c{n}" for n, cue in enumerate(cues, start=1)}
         stream = _WhyStream(on_text) if on_text else None
+        t0_ns = evidence.window.t0_ns if self.writes else None
+        told = modality_sentences(self._prompt, cues, ids, t0_ns)
         done = self.llm.complete(
-            self._prompt.chat(
-                sentences=modality_sentences(self._prompt, cues, ids), labels=", ".join(labels)
-            ),
+            self._prompt.chat(sentences=told, labels=", ".join(labels)),
             grammar=self._grammar(evidence, cues, ids, labels),
             max_tokens=MAX_TOKENS,
             on_text=stream,

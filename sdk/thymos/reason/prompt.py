@@ -10,7 +10,7 @@ from importlib.resources import files
 from thymos.contract import MODALITIES, Cue
 from thymos.errors import ModelError
 from thymos.reason.llm import Message
-from thymos.reason.wording import phrase, sanitise
+from thymos.reason.wording import onset, phrase, sanitise
 
 _HEADING = re.compile(r"^\[([a-z ]+)\]$")
 
@@ -66,29 +66,34 @@ def load_prompt(name: str) -> Prompt:
     return Prompt(name, tuple(fixed), sentences, user)
 
 
-def modality_sentences(prompt: Prompt, cues: tuple[Cue, ...], ids: dict[str, str]) -> str:
+def modality_sentences(
+    prompt: Prompt, cues: tuple[Cue, ...], ids: dict[str, str], t0_ns: int | None = None
+) -> str:
     """The lines of the modalities that are there (subset prompts after AffectGPT, §1.2).
 
     Args:
         prompt: Brings the line of each modality.
         cues: What to tell.
         ids: Short name of each cue id, as the model sees it.
+        t0_ns: Start of the window, to tell when each cue was; None tells no times (a grammar that
+            already holds them needs none in the prompt).
     """
     lines: list[str] = []
     for modality in MODALITIES:
         own = [c for c in cues if c.modality == modality]
         if own and modality in prompt.sentences:
-            told = "; ".join(f"{ids[c.id]} {_told(c)}" for c in own)
+            told = "; ".join(f"{ids[c.id]} {_told(c, t0_ns)}" for c in own)
             lines.append(prompt.sentences[modality].replace("{cues}", told))
     return "\n".join(lines)
 
 
-def _told(cue: Cue) -> str:
+def _told(cue: Cue, t0_ns: int | None) -> str:
     """A cue in the prompt; text of people or devices only between delimiters it cannot close."""
+    when = "" if t0_ns is None else f" {onset(cue, t0_ns)}"
     if not cue.untrusted:
-        return phrase(cue)
+        return phrase(cue) + when
     said = sanitise(cue.value if isinstance(cue.value, str) else "")
-    return f"<<<{said}>>>"
+    return f"<<<{said}>>>{when}"
 
 
 def _sections(text: str) -> list[tuple[str, str]]:
