@@ -41,9 +41,11 @@ def run(target: str, args: list[str] | None = None) -> None:
     work.join(GRACE_S)
     sys.stdout.flush()
     sys.stderr.flush()
-    # Not sys.exit: a library may still be busy in native code (loading a model) in a thread that
-    # cannot be interrupted. Nothing is half written at this point.
-    os._exit(work.code)
+    if work.is_alive():
+        # A library is busy in native code (loading a model) in a thread that cannot be interrupted.
+        # Nothing is half written at this point.
+        os._exit(0)
+    sys.exit(work.code)  # the interpreter's own end gives the shared memory of DDS back
 
 
 class _Work(threading.Thread):
@@ -80,12 +82,12 @@ class _Work(threading.Thread):
             return 0
         rclpy.init(args=self._args, signal_handler_options=SignalHandlerOptions.NO)
         node = None
+        executor = SingleThreadedExecutor()
         done = threading.Event()
         try:
             node = made()
             if hasattr(node, "finish"):  # a node that comes to an end by itself
                 node.finish = done.set
-            executor = SingleThreadedExecutor()
             executor.add_node(node)
             for event in (self.stop, done):
                 threading.Thread(target=_wake, args=(event, executor), daemon=True).start()
@@ -95,7 +97,7 @@ class _Work(threading.Thread):
             pass
         finally:
             if node is not None:
-                _take_down(node)
+                _take_down(node, executor)
             rclpy.try_shutdown()
         return int(getattr(node, "exit_code", 0))
 
@@ -105,10 +107,12 @@ def _wake(event: threading.Event, executor: Executor) -> None:
     executor.wake()
 
 
-def _take_down(node: Node) -> None:
+def _take_down(node: Node, executor: Executor) -> None:
     release = getattr(node, "release", None)
     if release is not None:
         release()
+    executor.remove_node(node)
+    executor.shutdown(timeout_sec=1.0)
     node.destroy_node()
 
 

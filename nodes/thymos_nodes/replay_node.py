@@ -42,6 +42,7 @@ PARAMS = (
     Param("streams", "camera,microphone,enose", "Which streams to play, separated by commas."),
     Param("start_s", 1000.0, "Where a recording that counts from 0 begins [s].", 1.0, 4e9),
     Param("wait_for", "", "Topics that must have a publisher first, separated by commas."),
+    Param("subscribers", 1, "So many must listen to each stream first.", 0, 100),
     Param("wait_s", 30.0, "How long to wait for those who shall hear it [s].", 0.0, 600.0),
     Param("tail_s", 3.0, "How long /clock runs on after the end [s].", 0.0, 600.0),
 )
@@ -137,9 +138,10 @@ class ReplayNode(Node):
         A node announces its results when its models are loaded, so publishers are waited for.
         """
         topics = [t.strip() for t in str(self._value("wait_for")).split(",") if t.strip()]
+        wanted = int(self._value("subscribers"))
         deadline = time.monotonic() + float(self._value("wait_s"))
         while not self._halt.is_set():
-            missing = [o.topic for o in outlets if o.subscribers == 0]
+            missing = [o.topic for o in outlets if o.subscribers < wanted]
             missing += [t for t in topics if self.count_publishers(t) == 0]
             if not missing:
                 return

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,6 @@ PARAMETERS = """
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """8 s of picture, sound and smell with absolute capture times, as an MCAP."""
-    from dataclasses import replace
-
     from thymos_drivers.sim import open_camera, open_enose, open_microphone
 
     path = tmp_path_factory.mktemp("bag") / "scene.mcap"
@@ -81,11 +80,13 @@ class Listener:
         import rclpy
         from rclpy.node import Node
         from rclpy.qos import QoSProfile
+        from sensor_msgs.msg import Image
         from thymos_msgs.msg import AudioFrame, Explanation, GasArray, PerceptionWindow, Response
 
         self.node: Node = rclpy.create_node("listener")
         self.heard: dict[str, list[Any]] = {}
         for topic, kind in {
+            "camera/image_raw": Image,
             "microphone/audio": AudioFrame,
             "enose/data": GasArray,
             "perception/estimate": PerceptionWindow,
@@ -151,7 +152,9 @@ def test_a_replayed_recording_is_explained_and_answered_with_its_own_times(
     # Subscribers besides the listener: of windows the reasoner and the responder.
     wait_until(lambda: node.count_subscribers("perception/window") == 3, "both to hear windows")
     wait_until(lambda: node.count_subscribers("reasoner/explanation") == 2, "the responder to hear")
-    replay = nodes.start("replay", graph.command(table["replay"], options))
+    # Perception and the listener must both hear every stream before the first sample.
+    process = replace(table["replay"], parameters={**table["replay"].parameters, "subscribers": 2})
+    replay = nodes.start("replay", graph.command(process, options))
     wait_until(lambda: replay.poll() is not None, "the end of the recording")
     assert replay.returncode == 0, nodes.said("replay")
 
@@ -169,7 +172,11 @@ def test_a_replayed_recording_is_explained_and_answered_with_its_own_times(
     for stream in json.loads(said.group(1))["streams"].values():
         assert stream["received"] == stream["published"] > 0
     sources = open_recording(recording).sources
-    for topic, stream_name in (("microphone/audio", "microphone"), ("enose/data", "enose")):
+    for topic, stream_name in (
+        ("camera/image_raw", "camera"),
+        ("microphone/audio", "microphone"),
+        ("enose/data", "enose"),
+    ):
         with sources[stream_name] as source:
             times = [s.t_ns for s in merge([source])]
         wait_until(partial(lambda t, n: len(heard[t]) >= n, topic, len(times)), topic)

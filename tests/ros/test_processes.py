@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -236,3 +237,17 @@ def test_stubs_that_launch_files_find_do_run(nodes: Nodes) -> None:
     nodes.start("camera", ["env", f"PATH={path}", stub, "--ros-args", *ARGUMENTS["camera"]])
     wait_until(lambda: "simulated camera" in nodes.said("camera"), "the camera")
     assert nodes.end("camera") == 0
+
+
+def test_no_shared_memory_stays_behind(nodes: Nodes, health: Health) -> None:
+    child = nodes.start("responder", command("responder"))
+    wait_until(lambda: health.message("responder: lifecycle") == "active", "the responder")
+
+    def segments(pid: int) -> set[str]:
+        maps = Path(f"/proc/{pid}/maps").read_text()
+        return set(re.findall(r"/dev/shm/fastrtps_[0-9a-f]{16}\b", maps))
+
+    mine = segments(child.pid) - segments(os.getpid())  # it also maps those of its partners
+    assert mine
+    assert nodes.end("responder") == 0
+    assert [path for path in mine if Path(path).exists()] == []
