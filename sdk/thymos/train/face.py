@@ -22,7 +22,7 @@ from thymos.train.data import FACE_LABELS, Faces, fer2013
 from thymos.train.metrics import accuracy, expected_calibration_error, fit_temperature, softmax, uar
 
 
-def run(
+def run(  # noqa: PLR0917
     data: Path, out: Path, epochs: int, teachers: int, limit: int, seconds: float, batch: int = 256
 ) -> None:
     """Train, calibrate on the validation part and write `face.onnx` and `face.json` to `out`."""
@@ -72,7 +72,7 @@ def run(
     (out / "face.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
 
-def _fit(
+def _fit(  # noqa: PLR0917
     net: Any,
     part: Faces,
     wise: list[Any],
@@ -84,14 +84,14 @@ def _fit(
 ) -> Any:
     """Train one network; `wise` are the teachers, or none for plain labels."""
     import torch
-    import torch.nn.functional as F  # noqa: N812  (its usual name)
+    from torch.nn import functional
 
     from thymos.train.face_net import augment
     from thymos.train.loop import train
 
     net = net.to(device, memory_format=torch.channels_last)
     images = torch.from_numpy(part.images).to(device)
-    labels = F.one_hot(torch.from_numpy(part.labels), 7).float().to(device)
+    labels = functional.one_hot(torch.from_numpy(part.labels), 7).float().to(device)
     strength = torch.tensor(0.3, device=device)
     mix = torch.distributions.Beta(strength, strength)
 
@@ -104,10 +104,10 @@ def _fit(
             x = x.lerp(x[other], share[:, :, None, None])
             y = y.lerp(y[other], share)
         if not wise:
-            return F.cross_entropy(model(x), y, label_smoothing=0.1)
+            return functional.cross_entropy(model(x), y, label_smoothing=0.1)
         with torch.no_grad():
-            soft = torch.stack([F.softmax(t(x).float(), 1) for t in wise]).mean(0)
-        return F.cross_entropy(model(x), 0.8 * soft + 0.2 * y)
+            soft = torch.stack([functional.softmax(t(x).float(), 1) for t in wise]).mean(0)
+        return functional.cross_entropy(model(x), 0.8 * soft + 0.2 * y)
 
     groups = [{"params": list(net.parameters()), "lr": 3e-3}]
     return train(

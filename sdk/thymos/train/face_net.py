@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
-from torch import nn
-
-Tensor = torch.Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 
 class Block(nn.Module):
@@ -27,9 +25,10 @@ class Block(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.nb(self.b(F.relu(self.na(self.a(x)))))
-        gate = torch.sigmoid(self.up(F.relu(self.down(y.mean((2, 3))))))
-        return F.relu(y * gate[:, :, None, None] + self.skip(x))
+        """See the class."""
+        y = self.nb(self.b(functional.relu(self.na(self.a(x)))))
+        gate = torch.sigmoid(self.up(functional.relu(self.down(y.mean((2, 3))))))
+        return functional.relu(y * gate[:, :, None, None] + self.skip(x))
 
 
 class FaceNet(nn.Module):
@@ -59,9 +58,10 @@ class FaceNet(nn.Module):
         self.head = nn.Linear(before, 7)
 
     def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
         mean = x.mean((2, 3), keepdim=True)
         spread = (x - mean).pow(2).mean((2, 3), keepdim=True).add(25.0).sqrt()
-        y = self.blocks(F.relu(self.norm(self.stem((x - mean) / spread))))
+        y = self.blocks(functional.relu(self.norm(self.stem((x - mean) / spread))))
         return self.head(self.drop(y.mean((2, 3))))
 
 
@@ -92,8 +92,8 @@ def augment(x: Tensor) -> Tensor:
         ],
         1,
     )
-    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
-    x = F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
+    grid = functional.affine_grid(theta, list(x.shape), align_corners=False)
+    x = functional.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
     # Gamma, contrast, a light from one side.
     x = (x / 255).clamp(0, 1) ** torch.exp(rand(-0.5, 0.5))[:, None, None, None]
     ramp = torch.linspace(-1, 1, 48, device=dev)
@@ -107,7 +107,7 @@ def augment(x: Tensor) -> Tensor:
 
 def _blur(x: Tensor, amount: Tensor) -> Tensor:
     kernel = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=x.device) / 16
-    soft = F.conv2d(x, (kernel[:, None] * kernel)[None, None], padding=2)
+    soft = functional.conv2d(x, (kernel[:, None] * kernel)[None, None], padding=2)
     mix = amount[:, None, None, None]
     return x * (1 - mix) + soft * mix
 

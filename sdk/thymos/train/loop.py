@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import nn
-
-Tensor = torch.Tensor
+from torch import Tensor, nn
 
 
 def pick_device() -> torch.device:
@@ -34,7 +32,7 @@ def batches(n: int, size: int, generator: torch.Generator) -> Iterable[Tensor]:
         yield order[i : i + size]
 
 
-def train(
+def train(  # noqa: PLR0917
     model: nn.Module,
     loss_of: Callable[[nn.Module, Tensor], Tensor],
     n: int,

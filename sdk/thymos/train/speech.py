@@ -69,7 +69,7 @@ class Plan:
 def fit(plan: Plan, clips: list[Clip]) -> Any:
     """Train one network on the clips given; return its averaged weights as a module."""
     import torch
-    import torch.nn.functional as F  # noqa: N812  (its usual name)
+    from torch.nn import functional
 
     from thymos.train import speech_augment as vary
     from thymos.train.loop import pick_device, train
@@ -85,7 +85,7 @@ def fit(plan: Plan, clips: list[Clip]) -> Any:
     lengths = torch.tensor([float(len(w)) for w in waves], device=device)
     labels = torch.tensor([RAVDESS_LABELS.index(c.label) for c in clips])
     weight = len(labels) / labels.bincount(minlength=8).clamp(min=1).float() / 8
-    targets, weight = F.one_hot(labels, 8).float().to(device), weight.to(device)
+    targets, weight = functional.one_hot(labels, 8).float().to(device), weight.to(device)
     torch.manual_seed(plan.seed)
     net = from_whisper(load_encoder(plan.encoder), plan.layers, 8).to(device)
     span = np.random.default_rng(plan.seed)
@@ -103,7 +103,7 @@ def fit(plan: Plan, clips: list[Clip]) -> Any:
             other = torch.randperm(len(rows), device=device)
             mel = mel.lerp(mel[other], share[:, :, None])
             y = targets[rows].lerp(targets[rows][other], share)
-        return F.cross_entropy(model.classify(mel), y, weight=weight, label_smoothing=0.05)
+        return functional.cross_entropy(model.classify(mel), y, weight=weight, label_smoothing=0.05)
 
     encoder = {id(p) for m in (net.conv1, net.conv2, net.layers) for p in m.parameters()}
     groups = [

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import functional
 
-Tensor = torch.Tensor
 RATE = 16000
 
 
@@ -56,7 +56,7 @@ def _microphone(n: int, hz: Tensor) -> Tensor:
     """Return a smooth random response, at times with a telephone's band."""
     dev = hz.device
     points = torch.randn(n, 1, 10, device=dev) * 4.0
-    decibel = F.interpolate(points, size=len(hz), mode="linear", align_corners=True)[:, 0]
+    decibel = functional.interpolate(points, size=len(hz), mode="linear", align_corners=True)[:, 0]
     top = torch.where(torch.rand(n, device=dev) < 0.3, _rand(n, 3000, 7500, dev), 1e5)
     bottom = torch.where(torch.rand(n, device=dev) < 0.3, _rand(n, 60, 300, dev), 0.0)
     passed = torch.sigmoid((top[:, None] - hz) / 100) * torch.sigmoid((hz - bottom[:, None]) / 15)
@@ -84,8 +84,10 @@ def mask(mel: Tensor) -> Tensor:
     theta[:, 0, 2] = (1 - theta[:, 0, 0]) * _rand(n, -1, 1, dev)
     warp = torch.exp(_rand(n, -0.08, 0.08, dev))  # vocal tract length
     theta[:, 1, 1], theta[:, 1, 2] = warp, warp - 1
-    grid = F.affine_grid(theta, [n, 1, bands, frames], align_corners=False)
-    mel = F.grid_sample(mel[:, None], grid, padding_mode="border", align_corners=False)[:, 0]
+    grid = functional.affine_grid(theta, [n, 1, bands, frames], align_corners=False)
+    mel = functional.grid_sample(mel[:, None], grid, padding_mode="border", align_corners=False)[
+        :, 0
+    ]
     quiet = mel.amin((1, 2), keepdim=True)
     for _ in range(2):
         mel = torch.where(_span(n, bands, 12, dev)[:, :, None], quiet, mel)

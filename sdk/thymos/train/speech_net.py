@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import nn
-
-Tensor = torch.Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 RATE, WINDOW, HOP, MELS = 16000, 400, 160, 80
 
@@ -50,9 +48,10 @@ class LogMel(nn.Module):
         self.register_buffer("filters", torch.from_numpy(mel_filters()))
 
     def forward(self, pcm: Tensor) -> Tensor:
+        """See the class."""
         with torch.autocast(pcm.device.type, enabled=False):
-            padded = F.pad(pcm[:, None].float(), (WINDOW // 2, WINDOW // 2 - HOP))
-            both = F.conv1d(padded, self.fourier, stride=HOP)
+            padded = functional.pad(pcm[:, None].float(), (WINDOW // 2, WINDOW // 2 - HOP))
+            both = functional.conv1d(padded, self.fourier, stride=HOP)
             half = WINDOW // 2 + 1
             power = both[:, :half] ** 2 + both[:, half:] ** 2
             return torch.log10(torch.matmul(self.filters, power).clamp(min=1e-10))
@@ -70,12 +69,15 @@ class Layer(nn.Module):
         self.drop = nn.Dropout(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
         n, t, _ = x.shape
         c = self.width
         q, k, v = self.qkv(self.norm1(x)).view(n, t, 3, self.heads, c // self.heads).unbind(2)
-        y = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
+        y = functional.scaled_dot_product_attention(
+            q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+        )
         x = x + self.drop(self.out(y.transpose(1, 2).reshape(n, t, c)))
-        return x + self.drop(self.down(F.gelu(self.up(self.norm2(x)))))
+        return x + self.drop(self.down(functional.gelu(self.up(self.norm2(x)))))
 
 
 class SpeechNet(nn.Module):
@@ -102,24 +104,27 @@ class SpeechNet(nn.Module):
         self.head = nn.Linear(192, classes)
 
     def forward(self, pcm: Tensor) -> Tensor:
+        """See the class."""
         return self.classify(self.logmel(pcm))
 
     def classify(self, mel: Tensor) -> Tensor:
         """Log-mel [n, 80, frames] to logits; training varies the mel in between."""
         peak = mel.amax((1, 2), keepdim=True)
         mel = (torch.maximum(mel - peak, torch.full_like(peak, -8.0)) + 5.5) / 4
-        x = F.gelu(self.conv2(F.gelu(self.conv1(mel)))).transpose(1, 2)
+        x = functional.gelu(self.conv2(functional.gelu(self.conv1(mel)))).transpose(1, 2)
         x = x + self.places[: x.shape[1]]
         share = torch.softmax(self.mixture, 0)
         total = torch.zeros_like(x)
         for i, layer in enumerate(self.layers):
             x = layer(x)
-            total = total + share[i] * F.layer_norm(x, (self.width,))
+            total = total + share[i] * functional.layer_norm(x, (self.width,))
         total = self.norm(total)
         weight = torch.softmax(self.look(total), 1)
         mean = (weight * total).sum(1)
         spread = ((weight * (total - mean[:, None]) ** 2).sum(1) + 1e-4).sqrt()
-        return self.head(self.drop(F.gelu(self.hidden(self.drop(torch.cat([mean, spread], 1))))))
+        return self.head(
+            self.drop(functional.gelu(self.hidden(self.drop(torch.cat([mean, spread], 1)))))
+        )
 
 
 def from_whisper(weights: dict[str, NDArray[np.float32]], layers: int, classes: int) -> SpeechNet:

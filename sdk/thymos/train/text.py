@@ -41,7 +41,7 @@ def best_thresholds(scores: NDArray[Any], truth: NDArray[np.bool_]) -> NDArray[n
     return np.asarray(grid[table.argmax(0)])
 
 
-def run(data: Path, encoder: Path, out: Path, epochs: int, layers: list[int], size: int,
+def run(data: Path, encoder: Path, out: Path, epochs: int, layers: list[int], size: int,  # noqa: PLR0917
         limit: int, seconds: float) -> None:  # fmt: skip
     """Train the large and the small network; write `text.onnx`, `tokenizer.json`, `text.json`."""
     import torch
@@ -53,7 +53,7 @@ def run(data: Path, encoder: Path, out: Path, epochs: int, layers: list[int], si
     from thymos.train.text_net import from_minilm, small_tokenizer
 
     device = pick_device()
-    parts = {p: goemotions(data, p) for p in ("train", "dev", "test")}  # type: ignore[arg-type]
+    parts = {p: goemotions(data, p) for p in ("train", "dev", "test")}
     if limit:
         parts = {
             p: Texts(t.texts[:limit], t.table[:limit], t.labels, t.to_ekman)
@@ -109,10 +109,10 @@ def _inherit(net: Any, large: Any, layers: list[int], tokens: list[int]) -> None
     net.load_state_dict(mine)
 
 
-def _fit(net: Any, ids: Any, part: Texts, soft: Any, epochs: int, rate: float, seed: int,
+def _fit(net: Any, ids: Any, part: Texts, soft: Any, epochs: int, rate: float, seed: int,  # noqa: PLR0917
          seconds: float) -> Any:  # fmt: skip
     import torch
-    import torch.nn.functional as F  # noqa: N812  (its usual name)
+    from torch.nn import functional
 
     from thymos.train.loop import train
 
@@ -124,7 +124,7 @@ def _fit(net: Any, ids: Any, part: Texts, soft: Any, epochs: int, rate: float, s
 
     def loss_of(model: Any, rows: Any) -> Any:
         x = ids[rows][:, : int(lengths[rows].max())]
-        return F.binary_cross_entropy_with_logits(model(x), truth[rows]) * 10
+        return functional.binary_cross_entropy_with_logits(model(x), truth[rows]) * 10
 
     groups = [
         {"params": [p for k, p in net.named_parameters() if "head" not in k], "lr": rate},

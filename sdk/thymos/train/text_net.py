@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import nn
-
-Tensor = torch.Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 
 class Layer(nn.Module):
@@ -27,13 +25,14 @@ class Layer(nn.Module):
         self.drop = nn.Dropout(0.1)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """See the class."""
         n, t, _ = x.shape
         size = self.width // self.heads
         q, k, v = self.qkv(x).view(n, t, 3, self.heads, size).unbind(2)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
+        y = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
         x = self.norm1(x + self.drop(self.out(y.transpose(1, 2).reshape(n, t, self.width))))
-        return self.norm2(x + self.drop(self.down(F.gelu(self.up(x)))))
+        return self.norm2(x + self.drop(self.down(functional.gelu(self.up(x)))))
 
 
 class TextNet(nn.Module):
@@ -49,6 +48,7 @@ class TextNet(nn.Module):
         self.head = nn.Linear(width, classes)
 
     def forward(self, ids: Tensor) -> Tensor:
+        """See the class."""
         there = (ids != 0).float()
         bias = (1 - there)[:, None, None, :] * -1e4
         x = self.drop(self.norm(self.words(ids) + self.places[: ids.shape[1]]))

@@ -78,7 +78,7 @@ def write_encoder(path: Path, weights: dict[str, Array], layers: int) -> None:
         if not k.startswith("layer_") or k.startswith("layer_norm")
         or int(k.split("/")[0].split("_")[1]) < layers
     }  # fmt: skip
-    np.savez_compressed(path, **keep)  # type: ignore[arg-type]
+    np.savez_compressed(path, **keep)
 
 
 def load_encoder(path: Path) -> dict[str, Array]:

@@ -25,7 +25,7 @@ _PLANE: dict[str, tuple[float, float]] = {
     "disgust": (-0.6, 0.35),
     "surprise": (0.15, 0.7),
 }
-"""Valence and arousal of the classes: a convention after Russell's circumplex (1980), not learned."""
+"""Valence and arousal of the classes: a convention after Russell (1980), not learned."""
 
 
 def open_session(path: Path, threads: int = 1) -> Any:
@@ -63,7 +63,7 @@ def to_emotions(probs: Floats, labels: tuple[str, ...]) -> Floats:
     out = np.zeros((*probs.shape[:-1], len(EMOTIONS)), dtype=np.float32)
     for i, label in enumerate(labels):
         name = "neutral" if label == "calm" else label
-        out[..., EMOTIONS.index(name)] += probs[..., i]  # type: ignore[arg-type]
+        out[..., EMOTIONS.index(name)] += probs[..., i]
     return out
 
 
