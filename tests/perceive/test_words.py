@@ -118,9 +118,9 @@ def test_missing_weights(tmp_path):
     ],
 )
 def test_the_lexicon(text, top):
-    p = Lexicon().probabilities(text)
-    assert EMOTIONS[int(p.argmax())] == top
+    found = Lexicon().read(text)
+    assert EMOTIONS[int(found.probabilities.argmax())] == top
 
 
 def test_the_lexicon_says_nothing_of_plain_words():
-    assert Lexicon().probabilities("the box is on the table") is None
+    assert Lexicon().read("the box is on the table") is None

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from thymos.contract import EMOTIONS, Emotion
+from thymos.errors import MissingExtraError, ModelError
 from thymos.models import ModelStore
 from thymos.perceive.facemesh import LEFT_EYE, RIGHT_EYE, U8, Mesh, Roi, cut
 from thymos.perceive.tflite import F32, TfLite
@@ -89,11 +90,31 @@ class Facex:
         return shares
 
 
+class Learned:
+    """The network trained for Thymos: right for 66 % of held-out FER2013 pictures, calibrated."""
+
+    name = "thymos face expression"
+    reliability = 0.66
+
+    def __init__(self) -> None:
+        from thymos.perceive.learned import FaceExpression
+
+        self._net = FaceExpression()
+
+    def probabilities(self, face: F32) -> F32:
+        """See `ExpressionModel`."""
+        found: F32 = self._net.predict(face[None].astype(np.uint8))[0]
+        return found
+
+
 def load(store: ModelStore) -> ExpressionModel:
-    """The best expression model there is.
+    """The network trained for Thymos; where its file or runtime lacks, the packaged one.
 
     Raises:
-        ModelError: Its weights are missing.
-        MissingExtraError: Its runtime is.
+        ModelError: The weights of both are missing.
+        MissingExtraError: The runtimes are.
     """
-    return Facex(store.path("face_expression"))
+    try:
+        return Learned()
+    except (ModelError, MissingExtraError):
+        return Facex(store.path("face_expression"))

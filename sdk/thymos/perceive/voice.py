@@ -54,7 +54,7 @@ class VoicePerceiver:
     def start(self, spec: StreamSpec) -> None:
         """Load the detector and, where there is one, the emotion model."""
         self._ear.start(spec)
-        self._model = voice_emotion.load(self._store)
+        self._model = voice_emotion.load()
 
     def observe(self, sample: Sample) -> None:
         """Listen."""
@@ -88,11 +88,11 @@ class VoicePerceiver:
         usual_hz = float(np.median([u[1] for u in usual])) if known else None
         usual_db = float(np.median([u[2] for u in usual])) if known else None
         found = [*_pitch(said, usual_hz), *_level(said, usual_db), *_rate(said)]
-        if self._model is not None:
-            found += _learned(said, self._model)
-        else:
-            found += _arousal(said, usual_hz, usual_db)
-        return found
+        tone = _learned(said, self._model) if self._model is not None else []
+        roused = _arousal(said, usual_hz, usual_db)
+        if tone:  # the model tells the emotion; prosody alone would only blur it
+            roused = [cue.model_copy(update={"emotion": None}) for cue in roused]
+        return found + tone + roused
 
     def _remember(self, said: Sequence[Utterance]) -> None:
         """Keep pitch and level of voiced frames; a frame of an overlapping window counts once."""
@@ -284,7 +284,10 @@ def _learned(said: Sequence[Utterance], model: voice_emotion.VoiceEmotionModel) 
     pcm = np.concatenate([u.pcm for u in said])
     if len(pcm) < RATE // 2:
         return []
-    p = model.probabilities(pcm)
+    found = model.read(pcm)
+    if found is None:
+        return []
+    p = found.probabilities
     emotion = {name: round(float(v), 4) for name, v in zip(EMOTIONS, p / p.sum(), strict=True)}
     ranked = sorted(EMOTIONS, key=lambda name: -emotion[name])
     over = _over(said)
@@ -300,5 +303,11 @@ def _learned(said: Sequence[Utterance], model: voice_emotion.VoiceEmotionModel) 
             text=f"the tone of voice sounds most like {ranked[0]} ({emotion[ranked[0]]:.2f}), then "
             f"{ranked[1]} ({emotion[ranked[1]]:.2f})",
             emotion=emotion,
+            valence=_rounded(found.valence),
+            arousal=_rounded(found.arousal),
         )
     ]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(min(1.0, max(-1.0, value)), 3)

@@ -114,7 +114,7 @@ class WordsPerceiver:
                 hint="set perceive.language to 'en', or name a multilingual model for 'asr'",
             )
         self._whisper = whisper
-        self._emotion = text_emotion.load(self._store)
+        self._emotion = text_emotion.load()
         self._ear.start(spec)
 
     def observe(self, sample: Sample) -> None:
@@ -217,9 +217,10 @@ class WordsPerceiver:
     def _sentiment(self, transcript: Cue) -> list[Cue]:
         if self._emotion is None:
             return []
-        p = self._emotion.probabilities(str(transcript.value))
-        if p is None:
+        found = self._emotion.read(str(transcript.value))
+        if found is None:
             return []
+        p = found.probabilities
         emotion = {name: round(float(v), 4) for name, v in zip(EMOTIONS, p / p.sum(), strict=True)}
         ranked = sorted(EMOTIONS, key=lambda name: -emotion[name])
         return [
@@ -234,6 +235,8 @@ class WordsPerceiver:
                 text=f"the words express {ranked[0]} most ({emotion[ranked[0]]:.2f}), then "
                 f"{ranked[1]} ({emotion[ranked[1]]:.2f})",
                 emotion=emotion,
+                valence=None if found.valence is None else round(found.valence, 3),
+                arousal=None if found.arousal is None else round(found.arousal, 3),
             )
         ]
 
