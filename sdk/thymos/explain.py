@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from thymos.config import Config
 from thymos.contract import WindowReport
-from thymos.devices import open_uri
+from thymos.devices import StreamRole, open_uri
 from thymos.errors import MediaError, TrackMissingError
 from thymos.events import Observer
 from thymos.pipeline import Pipeline
@@ -25,6 +26,7 @@ def explain(
     config: Config | None = None,
     observers: Sequence[Observer] = (),
     answer_dir: Path | None = None,
+    stop: threading.Event | None = None,
 ) -> Iterator[WindowReport]:
     """Explain a recording, window by window.
 
@@ -35,6 +37,7 @@ def explain(
         config: Settings.
         observers: See `thymos.events`.
         answer_dir: Where to write the spoken answers; None writes none.
+        stop: Ends the run early, soon after it is set.
 
     Yields:
         One report a window, in order of time.
@@ -51,7 +54,7 @@ def explain(
             pipeline.state_absent(stream, reason)
         for text in notes:
             pipeline.note(text)
-        yield from run_offline(sources, pipeline)
+        yield from run_offline(sources, pipeline, stop=stop)
     finally:
         pipeline.close()
 
@@ -83,8 +86,9 @@ def open_media(
 
 def _tracks(path: Path, absent: dict[str, str]) -> list[Source]:
     sources: list[Source] = []
-    for role in ("camera", "microphone"):
-        source = open_uri(role, f"file:{path}")  # type: ignore[arg-type]
+    roles: tuple[StreamRole, ...] = ("camera", "microphone")
+    for role in roles:
+        source = open_uri(role, f"file:{path}")
         assert source is not None  # noqa: S101
         try:
             with source:  # look whether the track is there; the runner opens it again

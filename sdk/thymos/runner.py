@@ -30,21 +30,29 @@ POLL_S = 0.01
 STOP_WAIT_S = 10.0
 
 
-def run_offline(sources: Sequence[Source], pipeline: Pipeline) -> Iterator[WindowReport]:
+def run_offline(
+    sources: Sequence[Source], pipeline: Pipeline, *, stop: threading.Event | None = None
+) -> Iterator[WindowReport]:
     """Run step by step: every window is perceived, reasoned about and answered, in order.
 
-    The sources are opened here and closed at the end, also when the caller stops early.
+    Args:
+        sources: Opened here and closed at the end, also when the caller stops early.
+        pipeline: Gets the samples.
+        stop: Ends the run early, soon after it is set.
     """
+    stop = stop or threading.Event()
     with ExitStack() as stack:
         for source in sources:
             stack.enter_context(source)
             pipeline.add_stream(source.spec)
         pipeline.prepare()
         for sample in merge(sources):
+            if stop.is_set():
+                return
             pipeline.push(sample)
             pipeline.advance(sample.t_ns)
             for window in pipeline.ready():
-                yield pipeline.finish(pipeline.estimate(window))
+                yield pipeline.finish(pipeline.estimate(window), cancel=stop)
             pipeline.observe(sample)
         for source in sources:
             pipeline.close_stream(source.spec.name, source.health.reason)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 def calibrate(tmp_path: Path, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "thymos.cli.main", "calibrate", "enose", *args],
+        [sys.executable, "-m", "thymos", "calibrate", "enose", *args],
         capture_output=True,
         text=True,
         timeout=120,

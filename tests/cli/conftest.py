@@ -33,7 +33,7 @@ Thymos = Callable[..., Outcome]
 def thymos(tmp_path: Path) -> Thymos:
     def call(*args: str | Path, env: dict[str, str] | None = None, timeout: float = 300) -> Outcome:
         done = subprocess.run(
-            [sys.executable, "-m", "thymos.cli.main", *map(str, args)],
+            [sys.executable, "-m", "thymos", *map(str, args)],
             capture_output=True,
             text=True,
             timeout=timeout,

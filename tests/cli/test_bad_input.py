@@ -68,7 +68,8 @@ def test_nothing_to_run(thymos) -> None:
 
 
 def test_absent_device(thymos) -> None:
-    refused(thymos("run", "--camera", "v4l2:/dev/video99", "--mute"), "/dev/video99", "next:")
+    outcome = thymos("run", "--camera", "v4l2:/dev/video99", "--mute", "--json")
+    refused(outcome, "/dev/video99", "next:")
 
 
 def test_wrong_use_is_code_2(thymos) -> None:
@@ -137,7 +138,7 @@ def test_unwritable_output(thymos, tmp_path: Path) -> None:
 
 def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     write_media(tmp_path / "a.mp4", seconds=4)
-    command = f"'{sys.executable}' -m thymos.cli.main explain a.mp4 --json --backend rules"
+    command = f"'{sys.executable}' -m thymos explain a.mp4 --json --backend rules"
     done = subprocess.run(
         ["/bin/sh", "-c", f"{command} --window 0.5 | head -n 1"],
         cwd=tmp_path,
@@ -154,7 +155,7 @@ def test_ctrl_c_at_any_moment(tmp_path: Path, delay_s: float) -> None:
     write_media(tmp_path / "long.mp4", seconds=60, size=(160, 120))
     out = tmp_path / "out"
     process = subprocess.Popen(
-        [sys.executable, "-m", "thymos.cli.main", "explain", "long.mp4", "--out", str(out)],
+        [sys.executable, "-m", "thymos", "explain", "long.mp4", "--out", str(out)],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

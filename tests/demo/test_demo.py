@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.models, pytest.mark.slow, pytest.mark.usefixtures("mod
 
 
 def start(*options: str | Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "thymos.cli.main", "demo", "--backend", "rules"]
+    command = [sys.executable, "-m", "thymos", "demo", "--backend", "rules"]
     return subprocess.Popen(
         [*command, *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

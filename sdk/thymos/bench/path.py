@@ -213,7 +213,7 @@ def _explain(clip: Path) -> float:
 
     Read from /proc while it runs: `ru_maxrss` of a child counts the parent's memory before exec.
     """
-    command = [sys.executable, "-m", "thymos.cli.main", "explain", str(clip), "--json"]
+    command = [sys.executable, "-m", "thymos", "explain", str(clip), "--json"]
     peak = 0.0
     with tempfile.TemporaryFile("w+") as told:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=told)

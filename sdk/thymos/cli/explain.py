@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from thymos.cli.options import BackendOption, ConfigOption, HopOption, JsonOption, WindowOption
-from thymos.cli.output import json_lines, stderr, write_line
+from thymos.cli.output import json_lines, stderr, stop_on_signals, write_line
 from thymos.cli.settings import settings
 from thymos.cli.text import render
 from thymos.config import Config
@@ -51,30 +52,40 @@ def explain(
         window={"length_s": window, "hop_s": hop if hop is not None else window},
         respond={"speak": out is not None},
     )
-    reports = _reports(media, enose, chosen, out)
-    if json:
-        with json_lines() as lines:
-            for report in reports:
-                write_line(lines, report)
-        return
-    _show(media, reports)
+    with stop_on_signals() as stop:
+        reports = _reports(media, enose, chosen, out, stop)
+        if json:
+            with json_lines() as lines:
+                for report in reports:
+                    write_line(lines, report)
+        else:
+            _show(media, reports)
 
 
 def _reports(
-    media: Path, enose: Path | None, config: Config, out: Path | None
+    media: Path,
+    enose: Path | None,
+    config: Config,
+    out: Path | None,
+    stop: threading.Event,
 ) -> Iterator[WindowReport]:
-    import thymos.explain as api
-
-    if out is None:
-        yield from api.explain(media, enose=enose, config=config)
-        return
+    from thymos.explain import explain as api
     from thymos.report.session import Session
 
-    with Session(out, title=media.name) as session:
-        yield from api.explain(
-            media, enose=enose, config=config, observers=[session], answer_dir=out
+    session = None if out is None else Session(out, title=media.name)
+    with session or nullcontext():
+        yield from api(
+            media,
+            enose=enose,
+            config=config,
+            observers=[] if session is None else [session],
+            answer_dir=out,
+            stop=stop,
         )
-    stderr.print(f"written: {out}/report.html, {out}/windows.jsonl")
+        if stop.is_set():  # raised here, where nothing native can swallow it
+            raise KeyboardInterrupt
+    if out is not None:
+        stderr.print(f"written: {out}/report.html, {out}/windows.jsonl", markup=False)
 
 
 def _show(media: Path, reports: Iterable[WindowReport]) -> None:

@@ -122,11 +122,12 @@ def replay(
         pipeline.state_absent(stream, reason)
     for text in notes:
         pipeline.note(text)
-    printer = _printer(json)
     try:
-        with printer:
-            for report in run_offline(sources, pipeline):
+        with stop_on_signals() as stop, _printer(json) as printer:
+            for report in run_offline(sources, pipeline, stop=stop):
                 printer.on_report(report)
+            if stop.is_set():
+                raise KeyboardInterrupt
     finally:
         pipeline.close()
 

@@ -10,13 +10,16 @@ import sys
 from importlib.metadata import entry_points
 from typing import Annotated
 
-import click
 import typer
 
 import thymos
 from thymos.cli import bench, demo, devices, doctor, explain, live, models
 from thymos.cli.output import stderr
 from thymos.errors import ThymosError
+
+INTERRUPTED = 130  # what typer makes of Ctrl-C
+# All errors of wrong use derive from one class, which typer exports only through its children.
+WrongUse: type[Exception] = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     name="thymos",
@@ -73,26 +76,30 @@ def _mount() -> None:
 
 
 def run() -> None:
-    """Entry point of the `thymos` program."""
+    """Run the command line and end the process with its code."""
     _mount()
+    sys.exit(_run())
+
+
+def _run() -> int:
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Exit as err:
-        code = err.exit_code
-    except click.ClickException as err:  # wrong use
-        err.show()
-        code = 2
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        stderr.print("stopped; what was printed or written so far is complete")
-        code = 1
+    except ThymosError as err:
+        return _tell(str(err), err.hint)
     except BrokenPipeError:  # `thymos explain … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = 0
-    except ThymosError as err:
-        code = _tell(str(err), err.hint)
+        return 0
     except OSError as err:
-        code = _tell(f"{err.filename or 'system'}: {err.strerror or err}", "")
-    sys.exit(code if isinstance(code, int) else 0)
+        return _tell(f"{err.filename or 'system'}: {err.strerror or err}", "")
+    except WrongUse as err:
+        err.show()  # type: ignore[attr-defined]
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        stderr.print("stopped; what was printed or written so far is complete")
+        return 1
+    return code if isinstance(code, int) else 0
 
 
 def _tell(message: str, hint: str) -> int:
@@ -102,7 +109,3 @@ def _tell(message: str, hint: str) -> int:
     if hint:
         stderr.print("next:", hint, markup=False, soft_wrap=True)
     return 1
-
-
-if __name__ == "__main__":
-    run()

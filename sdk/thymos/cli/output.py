@@ -47,14 +47,18 @@ def write_line(out: TextIO, report: WindowReport) -> None:
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """Give an event that the first Ctrl-C or SIGTERM sets; a second one interrupts at once."""
+    """Give an event that the first Ctrl-C or SIGTERM sets; a second one ends the process.
+
+    Nothing is raised from the handler: an exception inside the callback of a native library (a
+    language model at work) would be lost or leave the library stuck.
+    """
     stop = threading.Event()
 
     def handle(number: int, _frame: object) -> None:
         if stop.is_set():
-            raise KeyboardInterrupt
+            os._exit(1)
         stop.set()
-        stderr.print("stopping … (once more to stop at once)", style="dim")
+        os.write(2, b"stopping ... (once more to stop at once)\n")
 
     before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
     try:

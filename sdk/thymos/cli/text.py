@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from thymos.contract import Explanation, Response, WindowReport
+from thymos.report.html import clean
 from thymos.samples import NS_PER_S
 
 _STATE_STYLE = {"present": "green", "stale": "yellow", "missing": "dim", "invalid": "red"}
@@ -18,6 +21,7 @@ def render(report: WindowReport, origin_ns: int = 0) -> RenderableType:
         report: The window.
         origin_ns: Capture time that is shown as 0 s.
     """
+    report = safe(report)
     return Group(
         _head(report, origin_ns),
         *_steps(report.explanation, origin_ns),
@@ -73,3 +77,18 @@ def _answer(response: Response) -> list[Text]:
     if response.guard.action != "none":
         line.append(f"  guard: {response.guard.action}, {response.guard.reason}", style="red")
     return [line]
+
+
+def safe(report: WindowReport) -> WindowReport:
+    """The report with all control characters taken out of its text, for terminals."""
+    return WindowReport.model_validate(_safe(report.model_dump()))
+
+
+def _safe(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(key): _safe(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_safe(item) for item in value]
+    return value

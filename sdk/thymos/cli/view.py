@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -23,6 +22,7 @@ from rich.text import Text
 
 from thymos.align.window import Window
 from thymos.cli.text import render as render_report
+from thymos.cli.text import safe
 from thymos.contract import Cue, Emotion, Response, WindowReport
 from thymos.events import Observer
 from thymos.reason.base import Affect
@@ -333,18 +333,3 @@ class LiveView(Observer):
     def _print(self, what: RenderableType) -> None:
         # Not under the lock: a live console draws the scene while it prints.
         self._console.print(what, soft_wrap=not self._console.is_terminal)
-
-
-def safe(report: WindowReport) -> WindowReport:
-    """The report with all control characters taken out of its text, for terminals."""
-    return WindowReport.model_validate(_safe(report.model_dump()))
-
-
-def _safe(value: Any) -> Any:
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, dict):
-        return {clean(key): _safe(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_safe(item) for item in value]
-    return value
