@@ -128,7 +128,13 @@ def read_pcm(path: Path) -> NDArray[np.float32]:
         stream = container.streams.audio[0]
         if stream.rate != 16000 or stream.codec_context.channels != 1:
             raise MediaError(f"{path} is not mono 16 kHz", hint="resample the data first")
-        chunks: list[Any] = [frame.to_ndarray().reshape(-1) for frame in container.decode(stream)]
+        chunks: list[Any] = []
+        try:
+            for frame in container.decode(stream):
+                chunks.append(frame.to_ndarray().reshape(-1))
+        except av.error.InvalidDataError as err:  # one EMO-DB file has bytes after its end
+            if sum(map(len, chunks)) < (stream.duration or 1):
+                raise MediaError(f"{path} is damaged: {err}") from err
     pcm = np.concatenate(chunks)
     scale = 1.0 if pcm.dtype.kind == "f" else float(np.iinfo(pcm.dtype).max) + 1.0
     return (pcm / scale).astype(np.float32)

@@ -13,6 +13,7 @@ from thymos.perceive.learned.session import WEIGHTS, Floats, open_session, softm
 
 _LABELS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
 _SIDE = 48
+_LIFT = 0.08
 _DIMS_GREY, _DIMS_COLOUR = 3, 4
 
 
@@ -32,6 +33,9 @@ class FaceExpression:
     ) -> NDArray[np.uint8]:
         """Cut the square around a face out of a picture; what lies outside repeats the edge.
 
+        Made for boxes of MediaPipe's face detector: on pictures of the training data its box is
+        0.84 as wide as the picture and lies lower than it by 0.08 box heights (median of 148).
+
         Args:
             frame: [h, w] or [h, w, 3].
             box: Left, top, width, height in pixels, as a detector gives it.
@@ -44,7 +48,7 @@ class FaceExpression:
         half = max(width, height) * (0.5 + margin)
         side = max(1, round(2 * half))
         x = round(left + width / 2 - half) + np.arange(side)
-        y = round(top + height / 2 - half) + np.arange(side)
+        y = round(top + (0.5 - _LIFT) * height - half) + np.arange(side)
         rows = np.clip(y, 0, frame.shape[0] - 1)
         return np.asarray(frame[rows[:, None], np.clip(x, 0, frame.shape[1] - 1)[None]])
 
