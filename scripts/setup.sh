@@ -35,8 +35,7 @@ missing_packages() {
 sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' || echo "python$version-dev"
     fi
     command -v g++ >/dev/null || echo "g++"
-    has_library libGL.so.1 || echo "libgl1"
-    has_library libgthread-2.0.so.0 || echo "libglib2.0-0"
+    has_library libgomp.so.1 || echo "libgomp1"
     has_library libportaudio.so.2 || echo "libportaudio2"
 }
 
