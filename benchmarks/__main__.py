@@ -15,11 +15,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
+
+from benchmarks.small import measure_small
 from thymos.bench.figures import Figure, table
 from thymos.bench.path import measure
 from thymos.cli.settings import BACKENDS, settings
-
-from benchmarks.small import measure_small
 
 OUT = Path(__file__).parent / "out"
 

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from thymos.config import Config
 from thymos.contract import EMOTIONS, Cue, Emotion, Explanation, Modality, WindowInfo
 from thymos.reason.base import Evidence

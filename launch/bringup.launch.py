@@ -12,9 +12,9 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
-from thymos_nodes import graph, launching
 
 from launch import LaunchDescription
+from thymos_nodes import graph, launching
 
 NAMES = [field.name for field in dataclasses.fields(graph.Options)]
 

@@ -4,9 +4,9 @@ ros2 launch thymos_nodes microphone.launch.py microphone:=sim
 """
 
 from launch.actions import OpaqueFunction
-from thymos_nodes import launching
 
 from launch import LaunchDescription
+from thymos_nodes import launching
 
 
 def generate_launch_description():

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import Progress
+
 from thymos.devices import open_uri
 from thymos.errors import ConfigError
-
 from thymos_calibration.enose import measure
 from thymos_calibration.store import CalibrationStore
 

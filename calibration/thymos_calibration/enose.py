@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from thymos.samples import NS_PER_S, EndOfStream, Flag, Kind, Sample, Source, StreamSpec
 
+from thymos.samples import NS_PER_S, EndOfStream, Flag, Kind, Sample, Source, StreamSpec
 from thymos_calibration.store import Calibration, CalibrationError
 
 KIND = "enose-clean-air"

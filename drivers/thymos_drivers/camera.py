@@ -24,7 +24,6 @@ from thymos.errors import (
     DevicePermissionError,
 )
 from thymos.samples import NS_PER_S, Flag, Health, Kind, Sample, StreamSpec, frozen
-
 from thymos_drivers.base import BaseSource, Inbox, need, number
 
 QUEUE = 8

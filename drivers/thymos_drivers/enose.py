@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+
 from thymos.clock import ClockModel
 from thymos.errors import (
     DeviceError,
@@ -37,7 +38,6 @@ from thymos.samples import (
     StreamSpec,
     frozen,
 )
-
 from thymos_drivers.base import BaseSource, need, number
 from thymos_drivers.enose_file import NoseFile
 from thymos_drivers.enose_rows import Assembler, Reading, Validity

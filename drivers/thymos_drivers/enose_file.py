@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+
 from thymos.errors import MediaError
 from thymos.samples import (
     NS_PER_S,
@@ -29,7 +30,6 @@ from thymos.samples import (
     StreamSpec,
     frozen,
 )
-
 from thymos_drivers.base import BaseSource
 from thymos_drivers.enose_rows import Validity, read_header
 from thymos_drivers.media_info import check_file

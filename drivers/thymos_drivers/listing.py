@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from thymos.errors import ThymosError
-
 from thymos_drivers.base import need
 from thymos_drivers.camera import v4l2_names
 from thymos_drivers.microphone import sound_library

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from thymos.errors import MediaError, TrackMissingError
 from thymos.samples import (
     EndOfStream,
@@ -28,7 +29,6 @@ from thymos.samples import (
     StreamSpec,
     frozen,
 )
-
 from thymos_drivers.base import BaseSource, need
 from thymos_drivers.media_info import (
     MediaInfo,

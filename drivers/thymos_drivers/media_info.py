@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from thymos.errors import MediaError
-
 from thymos_drivers.base import need
 
 # Formats that FFmpeg accepts from nearly any bytes by the file's extension, or that only point to

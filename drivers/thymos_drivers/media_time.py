@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from thymos.samples import NS_PER_S, Flag
 
 _RESTART_NS = NS_PER_S

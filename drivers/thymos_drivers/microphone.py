@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+
 from thymos.clock import SampleCounter
 from thymos.errors import (
     DeviceError,
@@ -25,7 +26,6 @@ from thymos.errors import (
     MissingExtraError,
 )
 from thymos.samples import NS_PER_S, Flag, Health, Kind, Sample, StreamSpec, frozen
-
 from thymos_drivers.base import BaseSource, Inbox, number
 
 _QUEUE_S = 5.0

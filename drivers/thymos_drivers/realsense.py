@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from thymos.clock import ClockModel, realtime_to_monotonic
 from thymos.errors import (
     DeviceError,
@@ -41,7 +42,6 @@ from thymos.samples import (
     StreamSpec,
     frozen,
 )
-
 from thymos_drivers.base import BaseSource, Inbox, need, number
 from thymos_drivers.media_info import check_file
 

@@ -21,6 +21,7 @@ from typing import TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
 from thymos.errors import ConfigError
 from thymos.samples import (
     NS_PER_S,
@@ -35,7 +36,6 @@ from thymos.samples import (
     StreamSpec,
     frozen,
 )
-
 from thymos_drivers.base import BaseSource, number
 from thymos_drivers.sim_nose import CHANNELS, MoxArray, parse_events
 from thymos_drivers.testing import FaultInjector, FaultPlan

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from thymos.errors import ConfigError
 
+from thymos.errors import ConfigError
 from thymos_drivers.base import number
 
 CHANNELS = ("NO2", "C2H5OH", "VOC", "CO", "NH3", "CH4")

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+
 from thymos.errors import ConfigError, DeviceLostError
 from thymos.samples import (
     NS_PER_S,
@@ -27,7 +28,6 @@ from thymos.samples import (
     StreamSpec,
     frozen,
 )
-
 from thymos_drivers.base import BaseSource
 
 

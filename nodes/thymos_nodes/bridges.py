@@ -12,9 +12,9 @@ import re
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from thymos.contract import Cue
 from thymos_msgs.msg import GasArray
 
+from thymos.contract import Cue
 from thymos_nodes import qos
 from thymos_nodes.convert import header, number_to_msg
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from std_msgs.msg import Header
-from thymos import contract
-from thymos.reason.base import Affect, Evidence
 from thymos_msgs import msg
 
+from thymos import contract
+from thymos.reason.base import Affect, Evidence
 from thymos_nodes.ros_time import to_msg, to_ns
 
 NAN = float("nan")

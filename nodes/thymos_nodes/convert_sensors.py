@@ -12,11 +12,11 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, FluidPressure, Image, RelativeHumidity, Temperature
+from thymos_msgs.msg import AudioFrame, GasArray
+
 from thymos.contract import SourceInfo
 from thymos.errors import ConfigError
 from thymos.samples import Flag, Kind, Origin, Sample, StreamSpec, frozen
-from thymos_msgs.msg import AudioFrame, GasArray
-
 from thymos_nodes.convert import NAN, header
 from thymos_nodes.ros_time import to_ns
 

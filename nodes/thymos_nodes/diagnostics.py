@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from thymos.samples import NS_PER_S, Counters, Health, HealthReport
 
+from thymos.samples import NS_PER_S, Counters, Health, HealthReport
 from thymos_nodes.ros_time import to_msg
 
 OK = DiagnosticStatus.OK

@@ -15,8 +15,8 @@ from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
-from thymos.errors import ConfigError, ThymosError
 
+from thymos.errors import ConfigError, ThymosError
 from thymos_nodes import diagnostics, params
 from thymos_nodes.diagnostics import Task
 from thymos_nodes.params import Param

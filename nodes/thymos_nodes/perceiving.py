@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, Queue
 
+from thymos_msgs.msg import PerceptionWindow
+
 from thymos.align.window import Window
 from thymos.clock import RobotClock
 from thymos.contract import Cue
@@ -21,8 +23,6 @@ from thymos.pipeline import Estimate, PerceiverSlot, Pipeline, number, source_in
 from thymos.reason.base import Evidence
 from thymos.reason.fusion import fuse
 from thymos.samples import Kind, Sample, StreamSpec
-from thymos_msgs.msg import PerceptionWindow
-
 from thymos_nodes.convert import window_to_msg
 
 POLL_S = 0.02

@@ -7,12 +7,12 @@ from typing import Any
 
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
+from thymos_msgs.msg import AudioFrame, GasArray, PerceptionWindow, SourceInfo
+
 from thymos.config import BufferConfig, Config, PerceiveConfig, RespondConfig, WindowConfig
 from thymos.events import Observer
 from thymos.pipeline import Pipeline
 from thymos.samples import Kind, Origin
-from thymos_msgs.msg import AudioFrame, GasArray, PerceptionWindow, SourceInfo
-
 from thymos_nodes import bridges, convert, diagnostics, qos
 from thymos_nodes.convert_sensors import TopicStream
 from thymos_nodes.diagnostics import Rate, Task

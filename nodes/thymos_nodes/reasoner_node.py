@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 
-from thymos.config import Config, ReasonConfig
-from thymos.reason.base import Reasoner
 from thymos_msgs.msg import Explanation, PerceptionWindow
 
+from thymos.config import Config, ReasonConfig
+from thymos.reason.base import Reasoner
 from thymos_nodes import convert, diagnostics, qos
 from thymos_nodes.diagnostics import Task
 from thymos_nodes.lifecycle import ThymosNode

@@ -18,11 +18,11 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
+from thymos_msgs.msg import AudioFrame, GasArray, SourceInfo
+
 from thymos.errors import ConfigError, ThymosError
 from thymos.pipeline import source_info
 from thymos.samples import NS_PER_S, Kind, Origin, Sample, Source, StreamSpec, duration_ns
-from thymos_msgs.msg import AudioFrame, GasArray, SourceInfo
-
 from thymos_nodes import convert, convert_sensors, qos
 from thymos_nodes.params import Param
 from thymos_nodes.ros_time import to_msg

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from thymos_msgs.msg import Explanation, PerceptionWindow, Response
+
 from thymos.config import Config, ReasonConfig, RespondConfig
 from thymos.reason.base import Reasoner
 from thymos.respond.base import Responder
-from thymos_msgs.msg import Explanation, PerceptionWindow, Response
-
 from thymos_nodes import convert, diagnostics, qos
 from thymos_nodes.diagnostics import Task
 from thymos_nodes.lifecycle import ThymosNode

@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
+from thymos_msgs.msg import AudioFrame, GasArray, SourceInfo
+
 from thymos.clock import MonotonicClock
 from thymos.devices import StreamRole, open_uri
 from thymos.errors import ConfigError
 from thymos.pipeline import source_info
 from thymos.reading import Readers
 from thymos.samples import Kind, Sample, StreamSpec
-from thymos_msgs.msg import AudioFrame, GasArray, SourceInfo
-
 from thymos_nodes import bridges, convert, convert_sensors, diagnostics, qos
 from thymos_nodes.diagnostics import Rate, Task
 from thymos_nodes.lifecycle import ThymosNode

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from std_msgs.msg import Bool
+from thymos_msgs.msg import Response
+
 from thymos.config import Config, RespondConfig
 from thymos.errors import ConfigError
 from thymos.respond.base import Speaker
-from thymos_msgs.msg import Response
-
 from thymos_nodes import diagnostics, qos
 from thymos_nodes.diagnostics import Task
 from thymos_nodes.lifecycle import ThymosNode

@@ -126,6 +126,7 @@ class Pipeline:
         self.streams: dict[str, StreamSpec] = {}
         self.absent: dict[str, str] = {}
         self._notes: list[str] = []
+        self._origin_ns: int | None = None  # start of the first window: 0 s in texts
 
     # -- stages that need models are built on first use, so that errors come from one place
 
@@ -277,6 +278,8 @@ class Pipeline:
         """Number the cues, fuse them, and tell the observers."""
         from thymos.reason.fusion import fuse
 
+        if self._origin_ns is None:
+            self._origin_ns = window.t0_ns
         cues = number(window, found)
         made = Estimate(window, cues, fuse(cues), {"perceive": perceive_ms}, tuple(notes))
         self.tell.on_estimate(window, cues, made.affect)
@@ -307,7 +310,7 @@ class Pipeline:
         slow, faults = self.ask(first.window, slow=True) if late is None else late
         cues = number(first.window, [*first.cues, *slow])
         latency.setdefault("words", _ms(start))
-        evidence = Evidence(self.info(first.window), cues, fuse(cues))
+        evidence = Evidence(self.info(first.window), cues, fuse(cues), self._origin_ns)
         start = time.perf_counter()
         explanation = reasoner.explain(
             evidence, cancel=cancel, on_text=lambda t: self.tell.on_text(first.window.id, t)

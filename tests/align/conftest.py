@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from thymos.align import Window
 from thymos.samples import Flag, Kind, Sample, StreamSpec
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from thymos.align import StreamSlice, Window, Windower
 from thymos.config import BufferConfig, WindowConfig
 from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec

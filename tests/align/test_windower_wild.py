@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from thymos.align import Windower
 from thymos.config import BufferConfig, WindowConfig
 from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 from rich.console import Console
+
 from thymos.bench.figures import Figure, spread_of, table
 from thymos.bench.path import Watch, _losses, _order, peak_mib
 from thymos.clock import MonotonicClock

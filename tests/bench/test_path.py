@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from thymos.bench.path import live, write_input
 from thymos.config import Config, ReasonConfig
 

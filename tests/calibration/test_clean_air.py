@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from thymos.devices import open_uri
 from thymos.perceive.clean_air import load_clean_air
 from thymos.samples import Flag, Kind, Sample, StreamSpec

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from thymos_calibration.store import Calibration, CalibrationError, CalibrationStore, read
 
 THEN = dt.datetime(2026, 11, 23, 4, 55, tzinfo=dt.timezone.utc)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from media import write_media
 from thymos.models import ModelStore
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import pytest
 import typer
+from typer.testing import CliRunner
+
 from thymos.cli import devices as module
 from thymos.cli.devices import find_devices
 from thymos.errors import MissingExtraError
-from typer.testing import CliRunner
 
 
 @dataclass

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import typer
 from rich.console import Console
+from typer.testing import CliRunner
+
 from thymos.cli import checks
 from thymos.cli.checks import MIB, Finding, Machine
 from thymos.cli.devices import Device
 from thymos.cli.doctor import doctor, show
 from thymos.models import FileCheck, RoleStatus
-from typer.testing import CliRunner
 
 REQUIRES = (
     "numpy>=1.26",

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
+
 from thymos.cli.models import app, size
 from thymos.errors import ConfigError, ModelError
-from typer.testing import CliRunner
 
 runner = CliRunner()
 

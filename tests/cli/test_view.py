@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from rich.console import Console
+
 from thymos.align.window import Window
 from thymos.cli.view import LiveView, Scene, StreamRow, picture, safe
 from thymos.contract import Cue, WindowReport

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from thymos.clock import ClockModel, ManualClock, MonotonicClock, realtime_to_monotonic
 
 S = 1_000_000_000

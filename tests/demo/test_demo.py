@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from thymos.contract import WindowReport
 
 pytestmark = [pytest.mark.models, pytest.mark.slow, pytest.mark.usefixtures("model_store")]

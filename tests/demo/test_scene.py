@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from thymos.demo import build_scene
 from thymos.demo.labelled import Labelled
 from thymos.demo.scene import FPS, LAST, LINES, SECONDS, SMILING, STILL, back_and_forth, frame_order

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from thymos.errors import DeviceLostError, DeviceNotFoundError
 from thymos.samples import EndOfStream, Flag, Health, Source
 from thymos_drivers import base

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from thymos.devices import open_uri
 from thymos.errors import ConfigError, DeviceError, DeviceLostError, DeviceNotFoundError
 from thymos.errors import DevicePermissionError as Denied

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from thymos.devices import open_uri
 from thymos.errors import MediaError
 from thymos.samples import EndOfStream, Flag, Sample, Source

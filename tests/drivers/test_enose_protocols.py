@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from thymos_drivers.enose_protocols import LineKind, recognise
 from thymos_drivers.enose_rows import Assembler, Validity, read_header
 

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+
 from thymos.devices import open_uri
 from thymos.errors import ConfigError, DeviceError, DeviceLostError, DeviceNotFoundError
 from thymos.samples import EndOfStream, Flag, Health, Sample

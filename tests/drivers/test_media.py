@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers_media import make_sound, make_video
+
 from thymos.devices import open_uri
 from thymos.errors import MediaError, TrackMissingError
 from thymos.samples import EndOfStream, Flag, Health, Origin, Sample, Source

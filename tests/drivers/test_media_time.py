@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
 from thymos.samples import Flag
 from thymos_drivers.media_time import AudioClock, Blocks, FrameClock, stamp_ns, to_s16
 

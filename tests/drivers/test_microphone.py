@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from thymos.devices import open_uri
 from thymos.errors import DeviceError, DeviceLostError, DeviceNotFoundError
 from thymos.samples import EndOfStream, Flag, Health, Sample

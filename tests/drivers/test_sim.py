@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+
 from thymos.devices import StreamRole, open_uri
 from thymos.errors import ConfigError, DeviceError, DeviceLostError
 from thymos.samples import (

@@ -6,14 +6,14 @@ import threading
 from typing import ClassVar
 
 import numpy as np
-from thymos_drivers.testing import ListSource
 
 from thymos.align.window import Window
-from thymos.contract import Cue, Explanation, Guard, Modality, Response
 from thymos.contract import Conflict as NoConflict
+from thymos.contract import Cue, Explanation, Guard, Modality, Response
 from thymos.errors import ModelError
 from thymos.reason.base import Evidence, TextSink
 from thymos.samples import NS_PER_S, Kind, Origin, Sample, StreamSpec, frozen
+from thymos_drivers.testing import ListSource
 
 
 def spec(kind: Kind, rate: float, name: str = "") -> StreamSpec:

@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+
 from thymos_nodes import graph
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from thymos.models import ModelStore, Registry
 
 MakeStore = Callable[..., ModelStore]

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from thymos.errors import ModelError
-
 from tests.models.conftest import left_over, role
+
+from thymos.errors import ModelError
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 GOOD = b"weights from the hub" * 500

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from thymos.errors import ConfigError
 from thymos.models import load_registry
 

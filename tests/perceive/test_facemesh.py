@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+
 from thymos.perceive.action_units import measure
 from thymos.perceive.facemesh import Mesh, Roi, cut
 

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from thymos.contract import EMOTIONS
 from thymos.perceive import expression, text_emotion, voice_emotion
 

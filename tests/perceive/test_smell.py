@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+
 from thymos.align.window import Window
 from thymos.config import PerceiveConfig
 from thymos.contract import Cue

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from thymos.align.window import Window
 from thymos.config import PerceiveConfig
 from thymos.models import ModelStore

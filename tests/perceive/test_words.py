@@ -3,6 +3,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+
 from thymos.config import PerceiveConfig
 from thymos.contract import EMOTIONS
 from thymos.errors import ModelError

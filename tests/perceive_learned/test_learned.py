@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+
 from thymos.contract import EMOTIONS
 from thymos.errors import ConfigError, ModelError
 

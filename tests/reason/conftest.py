@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import pytest
+
 from thymos.contract import EMOTIONS, Cue, Emotion, StreamState, WindowInfo
 from thymos.reason.base import Evidence
 from thymos.reason.fusion import fuse

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from thymos.config import Config, ReasonConfig
 from thymos.errors import ModelError
 from thymos.reason import build

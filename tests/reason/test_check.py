@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from thymos.contract import EMOTIONS, MODALITIES
 from thymos.reason.check import lexicon, objection
 

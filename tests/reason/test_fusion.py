@@ -6,6 +6,7 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from thymos.contract import EMOTIONS, MODALITIES, Cue
 from thymos.reason.fusion import COORDINATES, distance, fuse, top
 

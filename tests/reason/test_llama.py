@@ -7,6 +7,7 @@ import re
 import threading
 
 import pytest
+
 from thymos.contract import Explanation
 from thymos.reason.llama import LlamaReasoner, supported_labels
 

@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+
 from thymos.contract import Explanation
 from thymos.reason import grammar
 from thymos.reason.llama import LlamaReasoner

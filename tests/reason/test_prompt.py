@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from thymos.errors import ModelError
 from thymos.reason.prompt import load_prompt
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from thymos.contract import Explanation
 from thymos.reason.rules import MAX_STEPS, RulesReasoner
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from thymos.reason.wording import MAX_QUOTE, clause, listing, phrase, sanitise, sentence
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from thymos.samples import Flag, Kind, Origin, Sample, StreamSpec
 
 MS = 1_000_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from thymos.errors import RecordingError
 from thymos.record import definitions
 

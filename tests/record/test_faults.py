@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from thymos.config import RecordConfig
 from thymos.errors import MediaError, RecordingError
 from thymos.record import Recorder, open_recording

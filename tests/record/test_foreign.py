@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from thymos.errors import MediaError, RecordingError, ThymosError
 from thymos.record import open_recording
 from thymos.record.definitions import typestore

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from thymos.align import Window, Windower, merge
 from thymos.config import BufferConfig, WindowConfig
 from thymos.record import Recorder, open_recording

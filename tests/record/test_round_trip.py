@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from thymos.config import RecordConfig
 from thymos.errors import RecordingError
 from thymos.record import Recorder, open_recording

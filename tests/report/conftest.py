@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from thymos.contract import WindowReport
 from thymos.report import TraceCollector
 from thymos.samples import Flag, Kind, Origin, Sample, StreamSpec, frozen

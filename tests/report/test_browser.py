@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from thymos.report import TraceCollector, write_report
 
 pytestmark = pytest.mark.browser

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+
 from thymos.errors import RecordingError
 from thymos.report import TraceCollector, write_report
 from thymos.report.html import clean, el

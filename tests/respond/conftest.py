@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+
 from thymos.contract import EMOTIONS, Cue, WindowInfo
 from thymos.reason.base import Evidence
 from thymos.reason.fusion import fuse

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from thymos.respond import guard
 from thymos.respond.templates import known_words
 

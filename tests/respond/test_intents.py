@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from thymos.contract import EMOTIONS, INTENTS
 from thymos.respond import templates
 from thymos.respond.intents import GROUP, group_of, score_intents, table

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from thymos.config import Config, ReasonConfig, RespondConfig
 from thymos.contract import EMOTIONS, Response
 from thymos.respond import StreetResponder, build

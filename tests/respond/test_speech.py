@@ -7,6 +7,7 @@ import wave
 
 import numpy as np
 import pytest
+
 from thymos.errors import ModelError, RecordingError
 from thymos.respond.base import Speech
 from thymos.respond.speech import MAX_CHARS, HibariSpeaker, speakable

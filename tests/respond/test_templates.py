@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+
 from thymos.contract import INTENTS
 from thymos.errors import ConfigError
 from thymos.respond import guard

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from ros_testing import ROOT, Nodes, claim_domain
 
 sys.path.insert(0, str(ROOT / "nodes"))  # what is tested is the source tree

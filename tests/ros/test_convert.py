@@ -12,6 +12,8 @@ pytest.importorskip("rclpy", reason="rclpy is not installed (pip install 'thymos
 pytest.importorskip("thymos_msgs", reason="the messages are not built (make setup)")
 
 from rclpy.serialization import deserialize_message, serialize_message
+from thymos_msgs import msg
+
 from thymos.contract import (
     Conflict,
     Cue,
@@ -29,7 +31,6 @@ from thymos.contract import (
 from thymos.errors import ConfigError
 from thymos.reason.base import Affect, Evidence
 from thymos.samples import Flag, Kind, Origin, Sample, StreamSpec
-from thymos_msgs import msg
 from thymos_nodes import convert, convert_sensors
 from thymos_nodes.ros_time import to_msg, to_ns
 

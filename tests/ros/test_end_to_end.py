@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ros_testing import Nodes, wait_until
 from thymos.align import Windower, merge
 from thymos.config import BufferConfig, WindowConfig

@@ -13,12 +13,13 @@ import yaml
 pytest.importorskip("rclpy", reason="rclpy is not installed (pip install 'thymos[ros]')")
 pytest.importorskip("thymos_msgs", reason="the messages are not built (make setup)")
 
+from thymos_msgs.msg import Explanation, GasArray, PerceptionWindow
+
 from thymos.clock import ManualClock
 from thymos.config import ReasonConfig, WindowConfig
 from thymos.contract import Cue
 from thymos.errors import ConfigError
 from thymos.samples import Counters, Health, HealthReport
-from thymos_msgs.msg import Explanation, GasArray, PerceptionWindow
 from thymos_nodes import bridges, diagnostics, graph, params
 from thymos_nodes.newest import Newest
 from thymos_nodes.replay_node import Pace

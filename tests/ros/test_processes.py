@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ros_testing import ROOT, Nodes, wait_until
 
 pytestmark = [pytest.mark.ros, pytest.mark.xdist_group("ros")]

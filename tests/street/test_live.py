@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 
 import pytest
+
 from stages import (
     CountingPerceiver,
     EchoReasoner,
@@ -16,8 +17,6 @@ from stages import (
     source,
     spec,
 )
-from thymos_drivers.testing import ListSource
-
 from thymos.align.window import Window
 from thymos.clock import MonotonicClock
 from thymos.config import Config, RespondConfig, WindowConfig
@@ -28,6 +27,7 @@ from thymos.pipeline import Pipeline
 from thymos.runner import run_capture, run_live
 from thymos.samples import NS_PER_S, EndOfStream, Flag, Health, Kind, Sample, StreamSpec
 from thymos.supervise import Supervisor, pace_together
+from thymos_drivers.testing import ListSource
 
 CONFIG = Config(window=WindowConfig(length_s=0.5, hop_s=0.5), respond=RespondConfig(speak=False))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from stages import (
     Absent,
     Broken,
@@ -16,7 +17,6 @@ from stages import (
     source,
     spec,
 )
-
 from thymos.align.window import Window
 from thymos.config import Config, RespondConfig, WindowConfig
 from thymos.contract import Cue, Response, WindowReport

@@ -40,6 +40,13 @@ class Evidence:
     window: WindowInfo
     cues: tuple[Cue, ...]
     affect: Affect
+    origin_ns: int | None = None
+    """Capture time that texts call 0 s: the start of the run. None: the start of the window."""
+
+    @property
+    def zero_ns(self) -> int:
+        """Capture time from which the seconds in texts count."""
+        return self.window.t0_ns if self.origin_ns is None else self.origin_ns
 
 
 TextSink = Callable[[str], None]

@@ -54,7 +54,9 @@ def lexicon() -> Lexicon:
     )
 
 
-def objection(why: str, label: str, cues: Sequence[Cue], *, level1: Emotion, t0_ns: int = 0) -> str:
+def objection(
+    why: str, label: str, cues: Sequence[Cue], *, level1: Emotion, zero_ns: int = 0
+) -> str:
     """Say what is wrong with a reason, or nothing.
 
     Args:
@@ -62,7 +64,7 @@ def objection(why: str, label: str, cues: Sequence[Cue], *, level1: Emotion, t0_
         label: The label it argues for.
         cues: All it may speak of.
         level1: Class of the label.
-        t0_ns: Start of the window, for the times it tells.
+        zero_ns: Capture time that texts call 0 s.
     """
     words = _WORD.findall(why.lower())
     content = [w for w in words if w not in lexicon().plain]
@@ -75,7 +77,7 @@ def objection(why: str, label: str, cues: Sequence[Cue], *, level1: Emotion, t0_
     return (
         _absent(words, cues, known)
         or _contrary(words, label, level1, cues, told)
-        or _made_up_figure(why, cues, t0_ns)
+        or _made_up_figure(why, cues, zero_ns)
         or _strange(content, known | {label, adjective(label)} | _names_of(level1))
     )
 
@@ -113,11 +115,11 @@ def _contrary(
     return ""
 
 
-def _made_up_figure(why: str, cues: Sequence[Cue], t0_ns: int) -> str:
+def _made_up_figure(why: str, cues: Sequence[Cue], zero_ns: int) -> str:
     """A number that is neither in a cue nor the time of one."""
     known: set[str] = set()
     for cue in cues:
-        times = f"{seconds(cue.t0_ns, t0_ns)} {seconds(cue.t1_ns, t0_ns)}"
+        times = f"{seconds(cue.t0_ns, zero_ns)} {seconds(cue.t1_ns, zero_ns)}"
         known.update(_NUMBER.findall(f"{phrase(cue)} {times}"))
     strange = [n for n in _NUMBER.findall(why) if n not in known]
     return f"tells {strange[0]}, which nobody measured" if strange else ""

@@ -100,8 +100,8 @@ class LlamaReasoner:
         labels = supported_labels(evidence)
         ids = {cue.id: f"c{n}" for n, cue in enumerate(cues, start=1)}
         stream = _WhyStream(on_text) if on_text else None
-        t0_ns = evidence.window.t0_ns if self.writes else None
-        told = modality_sentences(self._prompt, cues, ids, t0_ns)
+        zero_ns = evidence.zero_ns if self.writes else None
+        told = modality_sentences(self._prompt, cues, ids, zero_ns)
         done = self.llm.complete(
             self._prompt.chat(sentences=told, labels=", ".join(labels)),
             grammar=self._grammar(evidence, cues, ids, labels),
@@ -112,7 +112,7 @@ class LlamaReasoner:
             slot=SLOT,
             fixed=len(self._prompt.fixed),
         )
-        written, fault = self._read(done, cues, ids, labels, evidence.window.t0_ns)
+        written, fault = self._read(done, cues, ids, labels, evidence.zero_ns)
         if written is None:
             self.stats["fallback"] += 1
             self.stats[f"fallback: {fault.partition(':')[0]}"] += 1
@@ -134,12 +134,12 @@ class LlamaReasoner:
         ids: dict[str, str],
         labels: dict[str, Emotion],
     ) -> str:
-        t0_ns = evidence.window.t0_ns
+        zero_ns = evidence.zero_ns
         verdicts = [
             grammar.Verdict(
                 label,
                 f"They seem {adjective(label)}",
-                () if self.writes else arguments(cues, level1, t0_ns),
+                () if self.writes else arguments(cues, level1, zero_ns),
             )
             for label, level1 in labels.items()
         ]
@@ -151,7 +151,7 @@ class LlamaReasoner:
         cues: tuple[Cue, ...],
         ids: dict[str, str],
         labels: dict[str, Emotion],
-        t0_ns: int,
+        zero_ns: int,
     ) -> tuple[_Written | None, str]:
         """Parse and check what the model wrote; None and the reason if it will not do."""
         if done.finish in ("cancelled", "deadline"):
@@ -167,7 +167,7 @@ class LlamaReasoner:
         if not set(written.use) <= set(ids.values()):
             return None, "cites a cue that does not exist"
         fault = objection(
-            written.why, written.label, cues, level1=labels[written.label], t0_ns=t0_ns
+            written.why, written.label, cues, level1=labels[written.label], zero_ns=zero_ns
         )
         return (None, f"rejected: {fault}") if fault else (written, "")
 
@@ -186,8 +186,8 @@ class LlamaReasoner:
             c for c in cues if c.id in kept or ids[c.id] in written.use or phrase(c).lower() in why
         )
         emotions = _lead(rules.guesses(evidence), written.label)
-        t0_ns = evidence.window.t0_ns
-        argued = {c.id for c in cited if f"{phrase(c)} {onset(c, t0_ns)}".lower() in why}
+        zero_ns = evidence.zero_ns
+        argued = {c.id for c in cited if f"{phrase(c)} {onset(c, zero_ns)}".lower() in why}
         rest = [c for c in cited if c.id not in argued]
         also = f"Noticed also: {rules.evidence_clauses(evidence, rest)}." if rest else ""
         tail = " ".join(p for p in (also, rules.conflict(evidence.affect).text) if p)
@@ -214,7 +214,7 @@ def supported_labels(evidence: Evidence) -> dict[str, Emotion]:
     return {g.label: g.level1 for g in classes + [g for g in guesses if g.label != g.level1]}
 
 
-def arguments(cues: Sequence[Cue], level1: Emotion, t0_ns: int) -> tuple[str, ...]:
+def arguments(cues: Sequence[Cue], level1: Emotion, zero_ns: int) -> tuple[str, ...]:
     """Clauses that may argue for a class, with their seconds, strongest first.
 
     Those of cues that read the class, then plain measures of modalities that do not read another
@@ -232,7 +232,7 @@ def arguments(cues: Sequence[Cue], level1: Emotion, t0_ns: int) -> tuple[str, ..
         and (level1 == "neutral" or not _USUAL.search(c.text))
     ]
     telling.sort(key=lambda c: -c.confidence * (c.emotion or {}).get(level1, 0.0))
-    found = dict.fromkeys(f"{phrase(c)} {onset(c, t0_ns)}" for c in telling + plain)
+    found = dict.fromkeys(f"{phrase(c)} {onset(c, zero_ns)}" for c in telling + plain)
     return tuple(found)[:MAX_ARGUMENTS]
 
 

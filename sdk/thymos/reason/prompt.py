@@ -67,7 +67,7 @@ def load_prompt(name: str) -> Prompt:
 
 
 def modality_sentences(
-    prompt: Prompt, cues: tuple[Cue, ...], ids: dict[str, str], t0_ns: int | None = None
+    prompt: Prompt, cues: tuple[Cue, ...], ids: dict[str, str], zero_ns: int | None = None
 ) -> str:
     """The lines of the modalities that are there (subset prompts after AffectGPT, §1.2).
 
@@ -75,21 +75,21 @@ def modality_sentences(
         prompt: Brings the line of each modality.
         cues: What to tell.
         ids: Short name of each cue id, as the model sees it.
-        t0_ns: Start of the window, to tell when each cue was; None tells no times (a grammar that
+        zero_ns: Capture time called 0 s, to tell when each cue was; None tells no times (a grammar that
             already holds them needs none in the prompt).
     """
     lines: list[str] = []
     for modality in MODALITIES:
         own = [c for c in cues if c.modality == modality]
         if own and modality in prompt.sentences:
-            told = "; ".join(f"{ids[c.id]} {_told(c, t0_ns)}" for c in own)
+            told = "; ".join(f"{ids[c.id]} {_told(c, zero_ns)}" for c in own)
             lines.append(prompt.sentences[modality].replace("{cues}", told))
     return "\n".join(lines)
 
 
-def _told(cue: Cue, t0_ns: int | None) -> str:
+def _told(cue: Cue, zero_ns: int | None) -> str:
     """A cue in the prompt; text of people or devices only between delimiters it cannot close."""
-    when = "" if t0_ns is None else f" {onset(cue, t0_ns)}"
+    when = "" if zero_ns is None else f" {onset(cue, zero_ns)}"
     if not cue.untrusted:
         return phrase(cue) + when
     said = sanitise(cue.value if isinstance(cue.value, str) else "")

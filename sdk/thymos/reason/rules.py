@@ -197,11 +197,10 @@ def steps(
     evidence: Evidence, cues: Sequence[Cue], emotions: Sequence[EmotionGuess], reason: str
 ) -> tuple[Step, ...]:
     """Numbered evidence; the last step is the label (or that there is none)."""
-    t0_ns = evidence.window.t0_ns
     made = [
         Step(
             n=n,
-            text=sentence(f"{clause(cue)} ({span(cue, t0_ns)})"),
+            text=sentence(clause(cue)),
             modality=cue.modality,
             t0_ns=cue.t0_ns,
             t1_ns=cue.t1_ns,
@@ -257,8 +256,7 @@ def evidence_sentence(evidence: Evidence, cues: Sequence[Cue]) -> str:
 
 def evidence_clauses(evidence: Evidence, cues: Sequence[Cue]) -> str:
     """The cues as a list of clauses, each with its time."""
-    t0_ns = evidence.window.t0_ns
-    return listing([f"{clause(c)} ({span(c, t0_ns)})" for c in cues])
+    return listing([f"{clause(c)} ({span(c, evidence.zero_ns)})" for c in cues])
 
 
 def conflict(affect: Affect) -> Conflict:

@@ -27,7 +27,6 @@ MODALITY_NOUN: dict[Modality, str] = {
 }
 
 MAX_QUOTE = 160
-_CLOCK_LIMIT_NS = 1_000_000 * NS_PER_S
 _ASIDE = re.compile(r" \(|, then |, beginning ")
 """Where the clause of a cue ends and its figures and times begin."""
 _NOT_PLAIN = re.compile(r"[^\w\s.,!?'’:;%°/()+-]|_")
@@ -51,28 +50,22 @@ def adjective(label: str) -> str:
     return ADJECTIVE.get(label, label)
 
 
-def seconds(t_ns: int, t0_ns: int) -> str:
-    """A time for people, to a tenth of a second.
-
-    Seconds of the robot clock as they stand (for a file: since its start); on a clock that counts
-    from an epoch, where nobody can read that, seconds since the window's start.
-    """
-    if abs(t0_ns) >= _CLOCK_LIMIT_NS:
-        return f"+{(t_ns - t0_ns) / NS_PER_S:.1f} s"
-    return f"{t_ns / NS_PER_S:.1f} s"
+def seconds(t_ns: int, zero_ns: int) -> str:
+    """A time for people, to a tenth of a second, counted from `zero_ns`."""
+    return f"{(t_ns - zero_ns) / NS_PER_S:.1f} s"
 
 
-def span(cue: Cue, t0_ns: int) -> str:
+def span(cue: Cue, zero_ns: int) -> str:
     """`at 2.1 s` or `2.1–3.4 s`."""
     if cue.t1_ns - cue.t0_ns < NS_PER_S // 5:
-        return f"at {seconds(cue.t0_ns, t0_ns)}"
-    return f"{seconds(cue.t0_ns, t0_ns).removesuffix(' s')}–{seconds(cue.t1_ns, t0_ns)}"
+        return f"at {seconds(cue.t0_ns, zero_ns)}"
+    return f"{seconds(cue.t0_ns, zero_ns).removesuffix(' s')}–{seconds(cue.t1_ns, zero_ns)}"
 
 
-def onset(cue: Cue, t0_ns: int) -> str:
+def onset(cue: Cue, zero_ns: int) -> str:
     """`at 2.1 s` for an instant, `from 2.1 s` for a stretch."""
     word = "at" if cue.t1_ns - cue.t0_ns < NS_PER_S // 5 else "from"
-    return f"{word} {seconds(cue.t0_ns, t0_ns)}"
+    return f"{word} {seconds(cue.t0_ns, zero_ns)}"
 
 
 def phrase(cue: Cue) -> str:
