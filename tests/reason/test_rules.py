@@ -147,4 +147,4 @@ def test_epoch_clocks_are_told_from_the_windows_start(cue, evidence_of):
     base = 1_700_000_000.0
     smile = cue("face", "a smile", "joy", t0=base + 1.5, t1=base + 1.5)
     made = explain(evidence_of([smile], t0=base, t1=base + 4))
-    assert "at +1.5 s" in made.rationale
+    assert "at 1.5 s" in made.rationale

@@ -75,8 +75,8 @@ def modality_sentences(
         prompt: Brings the line of each modality.
         cues: What to tell.
         ids: Short name of each cue id, as the model sees it.
-        zero_ns: Capture time called 0 s, to tell when each cue was; None tells no times (a grammar that
-            already holds them needs none in the prompt).
+        zero_ns: Capture time called 0 s, to tell when each cue was; None tells no times (a grammar
+            that already holds them needs none in the prompt).
     """
     lines: list[str] = []
     for modality in MODALITIES:

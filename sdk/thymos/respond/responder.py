@@ -7,6 +7,7 @@ import re
 from collections import Counter, deque
 
 from thymos.contract import (
+    Cue,
     Explanation,
     Gesture,
     Guard,
@@ -204,9 +205,12 @@ class StreetResponder:
 
 def _somebody(evidence: Evidence) -> bool:
     """Whether a person was perceived: an answer into an empty room is noise."""
-    return any(c.modality in ("face", "words") for c in evidence.cues) or any(
-        c.modality == "voice" and c.confidence >= 0.3 for c in evidence.cues
-    )
+    return any(c.modality in ("face", "words") or _speaks(c) for c in evidence.cues)
+
+
+def _speaks(cue: Cue) -> bool:
+    """Whether a voice cue tells of speech, not merely of sound or of silence."""
+    return cue.modality == "voice" and cue.name == "activity" and cue.value not in (0.0, "")
 
 
 def _gesture(intent: Intent, group: str, evidence: Evidence) -> Gesture:
