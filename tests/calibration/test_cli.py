@@ -15,6 +15,7 @@ def calibrate(tmp_path: Path, *args: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         timeout=120,
+        check=False,
         env={**os.environ, "XDG_DATA_HOME": str(tmp_path), "COLUMNS": "200"},
     )
 

@@ -37,6 +37,7 @@ def thymos(tmp_path: Path) -> Thymos:
             capture_output=True,
             text=True,
             timeout=timeout,
+            check=False,
             cwd=tmp_path,
             env={**os.environ, "COLUMNS": "200", **(env or {})},
         )

@@ -57,7 +57,7 @@ def write_media(
     return path
 
 
-def _write_frames(out, stream, times, exact, fps) -> None:  # noqa: ANN001
+def _write_frames(out, stream, times, exact, fps) -> None:
     width, height = stream.width, stream.height
     for n, t in enumerate(times):
         picture = np.full((height, width, 3), 90, np.uint8)
@@ -75,7 +75,7 @@ def _sound(seconds: float, rate: int, silent: bool) -> np.ndarray:
     return (wave * 32767).astype(np.int16)
 
 
-def _write_sound(out, stream, pcm, layout, rate, start_s) -> None:  # noqa: ANN001
+def _write_sound(out, stream, pcm, layout, rate, start_s) -> None:
     count = av.AudioLayout(layout).nb_channels
     wide = np.repeat(pcm[:, None], count, axis=1)
     resampler = av.AudioResampler(format=stream.format, layout=layout, rate=stream.rate)
