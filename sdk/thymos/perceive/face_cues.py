@@ -53,6 +53,11 @@ class Action:
     strength: Callable[[dict[str, F64]], F64]
 
 
+def who(track: str) -> str:
+    """A track as people read it: `person 1` for `P1`."""
+    return f"person {track.removeprefix('P')}"
+
+
 def _above(values: F64, percentile: float, low: float, high: float) -> F64:
     """Values over the person's own resting value, which must lie in what is human.
 
@@ -135,7 +140,7 @@ def _in_view(inside: Sequence[Look], times: Sequence[int]) -> Cue:
         confidence=round(min(1.0, 0.5 + quality / 2), 3),
         t0_ns=inside[0].t_ns,
         t1_ns=inside[-1].t_ns,
-        text=f"{inside[0].track}'s face is in view in {share:.0%} of the frames looked at",
+        text=f"{who(inside[0].track)}'s face is in view in {share:.0%} of the frames looked at",
         track=inside[0].track,
     )
 
@@ -169,7 +174,7 @@ def _event(name: str, look: Look, window: Window) -> Cue:
         confidence=0.9,
         t0_ns=look.t_ns,
         t1_ns=look.t_ns,
-        text=f"{look.track} {verb} {into(window, look.t_ns)}",
+        text=f"{who(look.track)} {verb} {into(window, look.t_ns)}",
         track=look.track,
     )
 
@@ -191,7 +196,7 @@ def _expression(inside: Sequence[Look], reliability: float) -> Cue:
         confidence=round(reliability * float(weights.mean()) * enough, 3),
         t0_ns=inside[0].t_ns,
         t1_ns=inside[-1].t_ns,
-        text=f"{track}'s face looks most like {ranked[0]} ({emotion[ranked[0]]:.2f}), then "
+        text=f"{who(track)}'s face looks most like {ranked[0]} ({emotion[ranked[0]]:.2f}), then "
         f"{ranked[1]} ({emotion[ranked[1]]:.2f})",
         emotion=emotion,
         track=track,
@@ -251,7 +256,7 @@ def _action(action: Action, strength: F64, looks: Sequence[Look], window: Window
         confidence=round(0.8 * quality * min(1.0, len(looks) / 4), 3),
         t0_ns=onset,
         t1_ns=looks[-1].t_ns,
-        text=f"{looks[0].track} {action.phrase} ({action.units}), beginning {start}",
+        text=f"{who(looks[0].track)} {action.phrase} ({action.units}), beginning {start}",
         emotion=emotion,
         valence=round(0.7 * peak, 3) if emotion else None,
         track=looks[0].track,
@@ -279,7 +284,7 @@ def _blinks(past: Sequence[Look], inside: Sequence[Look]) -> list[Cue]:
             confidence=round(0.4 * quality, 3),
             t0_ns=inside[0].t_ns,
             t1_ns=inside[-1].t_ns,
-            text=f"{inside[0].track} blinks at least {count}× in {seconds:.1f} s",
+            text=f"{who(inside[0].track)} blinks at least {count}× in {seconds:.1f} s",
             track=inside[0].track,
         )
     ]
@@ -300,7 +305,7 @@ def _head(inside: Sequence[Look]) -> list[Cue]:
             confidence=0.7,
             t0_ns=inside[0].t_ns,
             t1_ns=inside[-1].t_ns,
-            text=f"{inside[0].track}'s head is turned {where} ({yaw:+.0f} degrees)",
+            text=f"{who(inside[0].track)}'s head is turned {where} ({yaw:+.0f} degrees)",
             track=inside[0].track,
         )
     ]
