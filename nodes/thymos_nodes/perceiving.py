@@ -1,8 +1,9 @@
 """Drives the first half of a pipeline from topics: samples in, perceived windows out.
 
-Two threads: one aligns, observes and asks the quick perceivers; the other does the same for slow
-ones (speech recognition) and completes the window. Both take from bounded queues; what is refused
-is counted. The stages themselves are those of `thymos.pipeline`.
+Two threads besides those of the perceivers: one hands samples and windows on in order and gathers
+what the quick perceivers found; the other waits for the slow ones (speech recognition) and
+completes the window. All queues are bounded; what is refused is counted. The stages themselves are
+those of `thymos.pipeline`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from thymos_msgs.msg import PerceptionWindow
 from thymos.align.window import Window
 from thymos.clock import RobotClock
 from thymos.contract import Cue
-from thymos.pipeline import Estimate, PerceiverSlot, Pipeline, number, source_info
+from thymos.perceive.threads import Asked, PerceiverThreads
+from thymos.pipeline import Estimate, Pipeline, age_ms, number, source_info
 from thymos.reason.base import Evidence
 from thymos.reason.fusion import fuse
 from thymos.samples import Kind, Sample, StreamSpec
@@ -62,7 +64,8 @@ class Perceiving:
         self._on_estimate = on_estimate
         self._on_window = on_window
         self._items: Queue[Item | None] = Queue()
-        self._slow: Queue[Sample | Estimate | None] = Queue()
+        self._made: Queue[tuple[Estimate, Asked] | None] = Queue()
+        self._perceivers = PerceiverThreads(QUEUE)
         self._lock = threading.Lock()
         self._unseen: Counter[str] = Counter()  # samples that wait to be observed, by stream
         self._behind = 0  # windows that wait for the second thread
@@ -82,10 +85,11 @@ class Perceiving:
         """End both threads; what still waits is left out."""
         self._halt.set()
         self._items.put(None)
-        self._slow.put(None)
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join(JOIN_S)
+        self._made.put(None)
+        quick, complete = self._threads
+        quick.join(JOIN_S)
+        self._perceivers.stop()  # after the only thread that asks them
+        complete.join(JOIN_S)
 
     def take(self, spec: StreamSpec, sample: Sample) -> None:
         """Align one sample and hand it on to be observed (any thread); never waits.
@@ -129,54 +133,45 @@ class Perceiving:
         if isinstance(item, Sample):
             with self._lock:
                 self._unseen[item.stream] -= 1
-            self._observe(item)
+            self.count.refused += self._perceivers.give(item)
         elif isinstance(item, Window):
             self._estimate(item)
         elif item is not None:
             self._pipeline.start_perceivers(item)
-
-    def _observe(self, sample: Sample) -> None:
-        for slot in self._slots(sample.stream):
-            if not slot.slow:
-                slot.observe(sample)
-            elif self._slow.qsize() < QUEUE[slot.perceiver.kind]:
-                self._slow.put(sample)
-            else:
-                self.count.refused += 1
-
-    def _slots(self, stream: str) -> list[PerceiverSlot]:
-        return [s for s in self._pipeline.slots if s.stream == stream]
+            self._perceivers.start(self._pipeline.slots)
 
     def _estimate(self, window: Window) -> None:
         self.count.windows += 1
-        made = self._pipeline.estimate(window)
-        late_ms = (self._clock.now_ns() - window.t1_ns) / 1e6
+        start = time.perf_counter()
+        quick = self._perceivers.ask(window, slow=False)
+        slow = self._perceivers.ask(window, slow=True)  # in order with the samples
+        found, faults = quick.result()
+        made = self._pipeline.fuse(window, found, faults, (time.perf_counter() - start) * 1e3)
+        late_ms = age_ms(window, self._clock.now_ns())
         made.latency_ms["estimate"] = self.count.estimate_ms = late_ms
         self._on_estimate(self._message(made, made.cues, complete=False))
         self._behind += 1
-        self._slow.put(made)
+        self._made.put((made, slow))
 
     # -- second thread
 
     def _complete(self) -> None:
         while not self._halt.is_set():
-            item = self._slow.get()
-            if isinstance(item, Sample):
-                for slot in self._slots(item.stream):
-                    if slot.slow:
-                        slot.observe(item)
-            elif item is not None and not self._halt.is_set():
-                self._words(item)
+            item = self._made.get()
+            if item is not None and not self._halt.is_set():
+                self._words(*item)
 
-    def _words(self, made: Estimate) -> None:
+    def _words(self, made: Estimate, slow: Asked) -> None:
         self._behind -= 1
         start = time.perf_counter()
-        if self._behind > MAX_WINDOWS:
+        if self._behind > MAX_WINDOWS and slow.cancel():
             self.count.skipped += 1
             found: list[Cue] = []
             faults = ["words are left out: perception is behind"]
         else:
-            found, faults = self._pipeline.ask(made.window, slow=True)
+            found, faults = slow.result()
+        if self._halt.is_set():
+            return
         made.latency_ms["words"] = (time.perf_counter() - start) * 1e3
         cues = number(made.window, [*made.cues, *found])
         self._on_window(self._message(made, cues, complete=True, faults=tuple(faults)))

@@ -8,11 +8,11 @@ import time
 from thymos_msgs.msg import Explanation, PerceptionWindow
 
 from thymos.config import Config, ReasonConfig
+from thymos.newest import Newest
 from thymos.reason.base import Reasoner
 from thymos_nodes import convert, diagnostics, qos
 from thymos_nodes.diagnostics import Task
 from thymos_nodes.lifecycle import ThymosNode
-from thymos_nodes.newest import Newest
 from thymos_nodes.params import of_section, section_of
 from thymos_nodes.ros_time import to_ns
 
@@ -90,8 +90,9 @@ class ReasonerNode(ThymosNode):
         self._age_ms = (self.ros_clock.now_ns() - to_ns(message.t1)) / 1e6
         self._last = explanation.fallback
 
-    def _complain(self, err: Exception) -> None:
-        self.get_logger().error(f"a window could not be explained: {type(err).__name__}: {err}")
+    def _complain(self, message: PerceptionWindow, err: Exception) -> None:
+        text = f"{message.id} could not be explained: {type(err).__name__}: {err}"
+        self.get_logger().error(text)
 
     def tasks(self) -> list[Task]:
         """One task: reasoning."""

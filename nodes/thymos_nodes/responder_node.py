@@ -8,12 +8,12 @@ from typing import Any
 from thymos_msgs.msg import Explanation, PerceptionWindow, Response
 
 from thymos.config import Config, ReasonConfig, RespondConfig
+from thymos.newest import Newest
 from thymos.reason.base import Reasoner
 from thymos.respond.base import Responder
 from thymos_nodes import convert, diagnostics, qos
 from thymos_nodes.diagnostics import Task
 from thymos_nodes.lifecycle import ThymosNode
-from thymos_nodes.newest import Newest
 from thymos_nodes.params import Param, section_of
 from thymos_nodes.reasoner_node import REASON
 from thymos_nodes.ros_time import to_ns
@@ -147,8 +147,8 @@ class ResponderNode(ThymosNode):
         self._dangers += response.guard.danger != "none"
         self._age_ms = (self.ros_clock.now_ns() - evidence.window.t1_ns) / 1e6
 
-    def _complain(self, err: Exception) -> None:
-        self.get_logger().error(f"no answer: {type(err).__name__}: {err}")
+    def _complain(self, pair: Pair, err: Exception) -> None:
+        self.get_logger().error(f"no answer to {pair[0].id}: {type(err).__name__}: {err}")
 
     def tasks(self) -> list[Task]:
         """One task: answering."""

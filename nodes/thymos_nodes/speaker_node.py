@@ -9,11 +9,11 @@ from thymos_msgs.msg import Response
 
 from thymos.config import Config, RespondConfig
 from thymos.errors import ConfigError
+from thymos.newest import Newest
 from thymos.respond.base import Speaker
 from thymos_nodes import diagnostics, qos
 from thymos_nodes.diagnostics import Task
 from thymos_nodes.lifecycle import ThymosNode
-from thymos_nodes.newest import Newest
 from thymos_nodes.params import Param, of_section
 from thymos_nodes.ros_time import to_ns
 
@@ -110,8 +110,8 @@ class SpeakerNode(ThymosNode):
         finally:
             self._speaking.publish(Bool(data=False))
 
-    def _complain(self, err: Exception) -> None:
-        self.get_logger().error(f"not spoken: {type(err).__name__}: {err}")
+    def _complain(self, message: Response, err: Exception) -> None:
+        self.get_logger().error(f"{message.window_id} not spoken: {type(err).__name__}: {err}")
 
     def tasks(self) -> list[Task]:
         """One task: speaking."""

@@ -28,6 +28,7 @@ from thymos.errors import ThymosError
 from thymos.events import Observer
 from thymos.fanout import Fanout
 from thymos.perceive.base import Perceiver
+from thymos.perceive.threads import PerceiverSlot
 from thymos.reason.base import Affect, Evidence, Reasoner
 from thymos.respond.base import Responder, Speaker
 from thymos.samples import NS_PER_S, Sample, StreamSpec
@@ -52,37 +53,6 @@ class Estimate:
     affect: Affect
     latency_ms: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-
-
-class PerceiverSlot:
-    """A perceiver at work on one stream; its faults are contained and told once a window."""
-
-    def __init__(self, perceiver: Perceiver, spec: StreamSpec) -> None:
-        self.perceiver = perceiver
-        self.stream = spec.name
-        self.slow = perceiver.slow
-        self.fault = ""
-
-    def observe(self, sample: Sample) -> None:
-        """Take one sample in; an exception costs this sample only."""
-        try:
-            self.perceiver.observe(sample)
-        except Exception as err:  # noqa: BLE001  a fault in one modality must not stop the others
-            self.fault = f"{self.perceiver.modality}: {type(err).__name__}: {err}"
-
-    def cues(self, window: Window) -> tuple[list[Cue], list[str]]:
-        """Ask for the cues of a window; an exception gives none and a note."""
-        notes: list[str] = []
-        try:
-            found = self.perceiver.cues(window)
-            notes = list(self.perceiver.notes)
-        except Exception as err:  # noqa: BLE001  as above
-            found = []
-            self.fault = f"{self.perceiver.modality}: {type(err).__name__}: {err}"
-        if self.fault:
-            notes.append(f"perception fault in {self.fault}")
-        self.fault = ""
-        return found, notes
 
 
 class Pipeline:
@@ -126,6 +96,7 @@ class Pipeline:
         self.streams: dict[str, StreamSpec] = {}
         self.absent: dict[str, str] = {}
         self._notes: list[str] = []
+        self._events: list[str] = []
         self._origin_ns: int | None = None  # start of the first window: 0 s in texts
 
     # -- stages that need models are built on first use, so that errors come from one place
@@ -167,6 +138,21 @@ class Pipeline:
         if text not in self._notes and len(self._notes) < MAX_NOTES:
             self._notes.append(text)
             self.tell.on_note(text)
+
+    def event(self, text: str) -> None:
+        """Say that something happened (a device was lost, or is back), however often it happens.
+
+        It stands in the next report and is told to the observers.
+        """
+        with self._lock:
+            if len(self._events) < MAX_NOTES:
+                self._events.append(text)
+        self.tell.on_note(text)
+
+    def _take_events(self) -> list[str]:
+        with self._lock:
+            told, self._events = self._events, []
+        return told
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -334,6 +320,7 @@ class Pipeline:
             sources=tuple(source_info(spec) for spec in self.streams.values()),
             notes=(
                 *self._notes,
+                *self._take_events(),
                 *first.window.notes,
                 *first.notes,
                 *faults,

@@ -7,27 +7,26 @@ thread of its own; what cannot keep up is dropped at a named place and counted.
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from thymos.align import merge
 from thymos.align.window import Window
 from thymos.clock import MonotonicClock, RobotClock
-from thymos.contract import Cue, WindowReport
+from thymos.contract import WindowReport
 from thymos.events import Observer
 from thymos.fanout import Fanout
-from thymos.pipeline import Estimate, PerceiverSlot, Pipeline, age_ms
+from thymos.newest import Newest
+from thymos.perceive.threads import PerceiverThreads
+from thymos.pipeline import Estimate, Pipeline, age_ms
 from thymos.reading import Readers
 from thymos.samples import Counters, Kind, Sample, Source
 
 # How many samples may wait for one perceiver before further ones are refused (and counted).
 QUEUE = {Kind.VIDEO: 32, Kind.AUDIO: 512, Kind.GAS: 256}
 POLL_S = 0.01
-STOP_WAIT_S = 10.0
 
 
 def run_offline(
@@ -82,50 +81,6 @@ class LiveSummary:
     unobserved: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Ask:
-    """Asks a perceiver's thread for the cues of a window, in order with its samples."""
-
-    window: Window
-    answer: Future[tuple[list[Cue], list[str]]]
-
-
-class _PerceiverThread:
-    """Feeds one perceiver from a bounded queue. A full queue refuses samples, never questions."""
-
-    def __init__(self, slot: PerceiverSlot, limit: int) -> None:
-        self.slot = slot
-        self.dropped = 0
-        self._limit = limit
-        self._items: queue.SimpleQueue[Sample | _Ask | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(
-            target=self._work, name=f"perceive-{slot.perceiver.modality}", daemon=True
-        )
-        self._thread.start()
-
-    def give(self, sample: Sample) -> None:
-        if self._items.qsize() >= self._limit:
-            self.dropped += 1
-            return
-        self._items.put(sample)
-
-    def ask(self, window: Window) -> Future[tuple[list[Cue], list[str]]]:
-        answer: Future[tuple[list[Cue], list[str]]] = Future()
-        self._items.put(_Ask(window, answer))
-        return answer
-
-    def stop(self) -> None:
-        self._items.put(None)
-        self._thread.join(STOP_WAIT_S)
-
-    def _work(self) -> None:
-        while (item := self._items.get()) is not None:
-            if isinstance(item, _Ask):
-                item.answer.set_result(self.slot.cues(item.window))
-            else:
-                self.slot.observe(item)
-
-
 class LiveRun:
     """One live run. Use `run_live`."""
 
@@ -133,10 +88,7 @@ class LiveRun:
         self._pipeline = pipeline
         self._clock = clock
         self._readers = Readers(sources, clock)
-        self._perceivers: list[_PerceiverThread] = []
-        self._newest: Estimate | None = None
-        self._wake = threading.Condition()
-        self._done = threading.Event()
+        self._perceivers = PerceiverThreads(QUEUE)
         self._cancel = threading.Event()
         self.summary = LiveSummary()
 
@@ -146,102 +98,57 @@ class LiveRun:
             self._pipeline.prepare()
             for spec in self._readers.specs:
                 self._pipeline.add_stream(spec)
-            self._perceivers = [
-                _PerceiverThread(s, QUEUE[s.perceiver.kind]) for s in self._pipeline.slots
-            ]
+            self._perceivers.start(self._pipeline.slots)
             self._loop(stop)
-            return self._summarise()
+            self.summary.counters = self._readers.counters
+            self.summary.unobserved = self._perceivers.refused
+            return self.summary
 
     def _loop(self, stop: threading.Event) -> None:
-        reasoner = threading.Thread(target=self._reason, name="reason", daemon=True)
-        reasoner.start()
+        reasoner = Newest(self._finish, self._lost, "reason", overtaken=self._skipped)
         end = threading.Event()
         self._readers.start(
-            end, take=self._take, ended=self._pipeline.close_stream, note=self._pipeline.note
+            end, take=self._take, ended=self._pipeline.close_stream, note=self._pipeline.event
         )
         try:
             while not stop.wait(POLL_S) and self._readers.alive:
-                self._estimate(self._pipeline.ready(self._clock.now_ns()))
+                self._estimate(self._pipeline.ready(self._clock.now_ns()), reasoner)
         finally:
             end.set()
             self._readers.join()
-        self._estimate(self._pipeline.flush())
+        self._estimate(self._pipeline.flush(), reasoner)
         if stop.is_set():
             self._cancel.set()  # people wait for the prompt to come back, not for a model
-        with self._wake:
-            self._done.set()
-            self._wake.notify()
-        reasoner.join()
-        for worker in self._perceivers:
-            worker.stop()
+        reasoner.finish()
+        self._perceivers.stop()
+        self.summary.reasoned, self.summary.skipped = reasoner.done, reasoner.skipped
 
     def _take(self, sample: Sample) -> None:
         self._pipeline.push(sample)
-        for worker in self._perceivers:
-            if worker.slot.stream == sample.stream:
-                worker.give(sample)
+        self._perceivers.give(sample)
 
-    def _estimate(self, windows: Sequence[Window]) -> None:
+    def _estimate(self, windows: Sequence[Window], reasoner: Newest[Estimate]) -> None:
         for window in windows:
             self.summary.windows += 1
-            asked = [w.ask(window) for w in self._perceivers if not w.slot.slow]
             start = self._clock.now_ns()
-            found: list[Cue] = []
-            notes: list[str] = []
-            for answer in asked:
-                cues, faults = answer.result()
-                found += cues
-                notes += faults
+            found, notes = self._perceivers.ask(window, slow=False).result()
             spent = (self._clock.now_ns() - start) / 1e6
             made = self._pipeline.fuse(window, found, notes, spent)
             made.latency_ms["estimate"] = age_ms(window, self._clock.now_ns())
-            self._hand_over(made)
+            reasoner.put(made)
 
-    def _hand_over(self, made: Estimate) -> None:
-        with self._wake:
-            if self._newest is not None:
-                self.summary.skipped += 1
-                self._pipeline.tell.on_skip(self._newest.window)
-            self._newest = made
-            self._wake.notify()
-
-    def _reason(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._newest is not None or self._done.is_set())
-                made, self._newest = self._newest, None
-            if made is None:
-                return
-            self._finish(made)
+    def _skipped(self, made: Estimate) -> None:
+        self._pipeline.tell.on_skip(made.window)
 
     def _finish(self, made: Estimate) -> None:
         start = self._clock.now_ns()
-        late: list[Cue] = []
-        notes: list[str] = []
-        for worker in self._perceivers:
-            if worker.slot.slow:
-                cues, faults = worker.ask(made.window).result()
-                late += cues
-                notes += faults
+        late = self._perceivers.ask(made.window, slow=True).result()
         made.latency_ms["words"] = (self._clock.now_ns() - start) / 1e6
-        try:
-            self._pipeline.finish(
-                made,
-                late=(late, notes),
-                cancel=self._cancel,
-                max_age_ms=age_ms(made.window, start),
-            )
-            self.summary.reasoned += 1
-        except Exception as err:  # noqa: BLE001  one window is lost, told, and the robot goes on
-            self._pipeline.note(f"window {made.window.id} failed: {type(err).__name__}: {err}")
+        age = age_ms(made.window, start)
+        self._pipeline.finish(made, late=late, cancel=self._cancel, max_age_ms=age)
 
-    def _summarise(self) -> LiveSummary:
-        self.summary.counters = self._readers.counters
-        for worker in self._perceivers:
-            if worker.dropped:
-                modality = worker.slot.perceiver.modality
-                self.summary.unobserved[modality] = worker.dropped
-        return self.summary
+    def _lost(self, made: Estimate, err: Exception) -> None:
+        self._pipeline.note(f"window {made.window.id} failed: {type(err).__name__}: {err}")
 
 
 def run_live(

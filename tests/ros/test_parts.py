@@ -21,7 +21,6 @@ from thymos.contract import Cue
 from thymos.errors import ConfigError
 from thymos.samples import Counters, Health, HealthReport
 from thymos_nodes import bridges, diagnostics, graph, params
-from thymos_nodes.newest import Newest
 from thymos_nodes.replay_node import Pace
 from thymos_nodes.responder_node import KEPT, Pairs
 from thymos_nodes.ros_time import RosTime
@@ -232,31 +231,7 @@ def test_rate_falls_when_samples_stop() -> None:
     assert rate.hz(20 * S) == 0.0
 
 
-# -- newest wins
-
-
-def test_newest_wins_and_failures_are_told() -> None:
-    begun, go, done = threading.Event(), threading.Event(), threading.Event()
-    seen: list[int] = []
-    told: list[str] = []
-
-    def work(item: int) -> None:
-        seen.append(item)
-        begun.set()
-        go.wait(10)
-        if item == 3:
-            done.set()
-            raise ValueError("three")
-
-    worker = Newest(work, lambda err: told.append(str(err)), "test")
-    worker.put(1)
-    assert begun.wait(10)
-    worker.put(2)
-    worker.put(3)
-    go.set()
-    assert done.wait(10)
-    worker.stop()
-    assert (seen, worker.skipped, worker.failed, told) == ([1, 3], 1, 1, ["three"])
+# -- pairs
 
 
 def test_explanation_and_window_find_each_other_in_any_order() -> None:

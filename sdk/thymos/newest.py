@@ -15,8 +15,9 @@ class Newest(Generic[T]):
 
     Args:
         work: Handles one item, on the thread.
-        complain: Told when `work` failed; the thread goes on.
+        complain: Told the item and the exception when `work` failed; the thread goes on.
         name: Of the thread.
+        overtaken: Told each item that is passed over, on the thread of `put`.
 
     Attributes:
         done: Items handled.
@@ -25,12 +26,18 @@ class Newest(Generic[T]):
     """
 
     def __init__(
-        self, work: Callable[[T], None], complain: Callable[[Exception], None], name: str
+        self,
+        work: Callable[[T], None],
+        complain: Callable[[T, Exception], None],
+        name: str,
+        overtaken: Callable[[T], None] | None = None,
     ) -> None:
         self._work = work
         self._complain = complain
+        self._overtaken = overtaken
         self._item: T | None = None
-        self._halt = False
+        self._last = False  # nothing comes any more
+        self._halt = False  # what waits is left out
         self._changed = threading.Condition()
         self.done = self.skipped = self.failed = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -39,28 +46,38 @@ class Newest(Generic[T]):
     def put(self, item: T) -> None:
         """Hand over an item; never waits."""
         with self._changed:
-            if self._item is not None:
-                self.skipped += 1
-            self._item = item
+            old, self._item = self._item, item
+            self.skipped += old is not None
             self._changed.notify()
+        if old is not None and self._overtaken is not None:
+            self._overtaken(old)
+
+    def finish(self) -> None:
+        """End the thread when the item that waits is handled too, however long that takes."""
+        self._end()
+        self._thread.join()
 
     def stop(self) -> None:
         """End the thread after the item at hand; what waits is left out."""
-        with self._changed:
-            self._halt = True
-            self._changed.notify()
+        self._halt = True
+        self._end()
         self._thread.join(JOIN_S)
+
+    def _end(self) -> None:
+        with self._changed:
+            self._last = True
+            self._changed.notify()
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._item is not None or self._halt)
+                self._changed.wait_for(lambda: self._item is not None or self._last)
                 item, self._item = self._item, None
-                if self._halt or item is None:
-                    return
+            if self._halt or item is None:
+                return
             try:
                 self._work(item)
                 self.done += 1
             except Exception as err:  # noqa: BLE001  one item is lost and told, the robot goes on
                 self.failed += 1
-                self._complain(err)
+                self._complain(item, err)
