@@ -10,7 +10,7 @@ from thymos_msgs.msg import Explanation, PerceptionWindow
 from thymos.config import Config, ReasonConfig
 from thymos.newest import Newest
 from thymos.reason.base import Reasoner
-from thymos_nodes import convert, diagnostics, qos
+from thymos_nodes import convert, convert_answers, diagnostics, qos
 from thymos_nodes.diagnostics import Task
 from thymos_nodes.lifecycle import ThymosNode
 from thymos_nodes.params import of_section, section_of
@@ -86,7 +86,9 @@ class ReasonerNode(ThymosNode):
             return  # the node is on its way out: half an answer is none
         self._fallbacks += bool(explanation.fallback)
         latency = {**convert.latency_from_msg(message.latency), "reason": self._reason_ms}
-        self._explanation.publish(convert.explanation_to_msg(explanation, evidence.window, latency))
+        self._explanation.publish(
+            convert_answers.explanation_to_msg(explanation, evidence.window, latency)
+        )
         self._age_ms = (self.ros_clock.now_ns() - to_ns(message.t1)) / 1e6
         self._last = explanation.fallback
 

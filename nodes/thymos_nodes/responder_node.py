@@ -11,7 +11,7 @@ from thymos.config import Config, ReasonConfig, RespondConfig
 from thymos.newest import Newest
 from thymos.reason.base import Reasoner
 from thymos.respond.base import Responder
-from thymos_nodes import convert, diagnostics, qos
+from thymos_nodes import convert, convert_answers, diagnostics, qos
 from thymos_nodes.diagnostics import Task
 from thymos_nodes.lifecycle import ThymosNode
 from thymos_nodes.params import Param, section_of
@@ -137,13 +137,15 @@ class ResponderNode(ThymosNode):
         assert self._responder is not None  # noqa: S101  set as long as the worker lives
         window, message = pair
         evidence = convert.window_from_msg(window)
-        explanation = convert.explanation_from_msg(message)
+        explanation = convert_answers.explanation_from_msg(message)
         start = time.perf_counter()
         response = self._responder.respond(explanation, evidence)
         spent = (time.perf_counter() - start) * 1e3
         response = response.model_copy(update={"answers": evidence.window.id})
         latency = {**convert.latency_from_msg(message.latency), "respond": spent}
-        self._response.publish(convert.response_to_msg(response, evidence.window.t1_ns, latency))
+        self._response.publish(
+            convert_answers.response_to_msg(response, evidence.window.t1_ns, latency)
+        )
         self._dangers += response.guard.danger != "none"
         self._age_ms = (self.ros_clock.now_ns() - evidence.window.t1_ns) / 1e6
 

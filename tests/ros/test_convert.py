@@ -31,7 +31,7 @@ from thymos.contract import (
 from thymos.errors import ConfigError
 from thymos.reason.base import Affect, Evidence
 from thymos.samples import Flag, Kind, Origin, Sample, StreamSpec
-from thymos_nodes import convert, convert_sensors
+from thymos_nodes import convert, convert_answers, convert_sensors
 from thymos_nodes.ros_time import to_msg, to_ns
 
 T0 = 1_700_000_000_123_456_789
@@ -154,17 +154,17 @@ def test_window_survives_the_wire() -> None:
 
 
 def test_explanation_survives_the_wire() -> None:
-    got = over_the_wire(convert.explanation_to_msg(EXPLANATION, WINDOW, {"reason": 2.0}))
+    got = over_the_wire(convert_answers.explanation_to_msg(EXPLANATION, WINDOW, {"reason": 2.0}))
     assert isinstance(got, msg.Explanation)
-    assert convert.explanation_from_msg(got) == EXPLANATION
+    assert convert_answers.explanation_from_msg(got) == EXPLANATION
     assert (got.window_id, to_ns(got.t0), to_ns(got.header.stamp)) == ("w000001", T0, T1)
     assert [n.parent for n in got.tree] == [-1, 0, 1, 1, 0, -1]
 
 
 def test_response_survives_the_wire() -> None:
-    got = over_the_wire(convert.response_to_msg(RESPONSE, T1))
+    got = over_the_wire(convert_answers.response_to_msg(RESPONSE, T1))
     assert isinstance(got, msg.Response)
-    assert convert.response_from_msg(got) == RESPONSE
+    assert convert_answers.response_from_msg(got) == RESPONSE
     assert to_ns(got.header.stamp) == T1
 
 
@@ -193,14 +193,14 @@ def test_every_field_of_the_contract_has_a_field_in_its_message() -> None:
 def test_a_tree_that_is_none_is_refused(parents: list[int]) -> None:
     flat = [msg.TreeNode(parent=p, level="emotion", label="joy") for p in parents]
     with pytest.raises(ValueError, match="parent"):
-        convert.tree_from_msg(flat)
+        convert_answers.tree_from_msg(flat)
 
 
 def test_a_message_that_breaks_the_contract_is_refused() -> None:
-    sent = convert.response_to_msg(RESPONSE, T1)
+    sent = convert_answers.response_to_msg(RESPONSE, T1)
     sent.gesture = "strangle"
     with pytest.raises(ValueError, match="gesture"):
-        convert.response_from_msg(sent)
+        convert_answers.response_from_msg(sent)
 
 
 def test_times_before_1970_become_zero() -> None:
