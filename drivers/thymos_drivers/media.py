@@ -36,6 +36,7 @@ from thymos_drivers.media_info import (
     TrackKind,
     av_streams,
     common_start,
+    cut_riff,
     open_container,
     probe,
     stream_duration_s,
@@ -179,6 +180,7 @@ class MediaFile(BaseSource):
         """Say whether the file ended where the container promised."""
         promised = float(self._container.duration or 0) / 1e6
         end_s = self._file_end_s - float(self._start)
+        self._trouble = self._trouble or cut_riff(self.path)
         if self._trouble or end_s < promised - max(1.0, promised / 10):
             length = f" of {promised:.1f}" if promised else ""
             reason = f"the file ends early, at {end_s:.1f}{length} s"
@@ -252,10 +254,15 @@ class VideoFile(MediaFile):
         if self._turns % 2:
             shape = (shape[1], shape[0], 3)
         facts = self._facts(stream)
+        done = []
         if scale < 1.0:
             facts["scaled_from"] = f"{width}x{height}"
+            done.append(f"scaled down from {width}x{height}")
         if self._turns:
             facts["rotated_deg"] = str(90 * self._turns)
+            done.append(f"turned upright by {90 * self._turns} degrees")
+        if done:
+            facts["note"] = ", ".join(done)
         self._spec = replace(self._spec, rate_hz=rate, shape=shape, extra=facts)
 
     def _take(self, frame: Any) -> list[Sample]:

@@ -132,6 +132,24 @@ def check_file(path: Path) -> None:
         raise MediaError(f"cannot read '{path}': {why}", hint=f"ls -l '{path}'") from err
 
 
+def cut_riff(path: Path) -> str:
+    """Say if a WAV (or AVI) is shorter than its header promises; empty if it is not.
+
+    FFmpeg takes the length of such a file from its size, so a cut one looks whole to it.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+        have = path.stat().st_size
+    except OSError:
+        return ""
+    promised = int.from_bytes(head[4:8], "little")
+    # Writers to a pipe cannot go back to fill in the length: they leave 0 or all ones.
+    if head[:4] != b"RIFF" or promised in (0, 0xFFFFFFFF) or have >= promised:
+        return ""
+    return f"its header promises {promised + 8} bytes, {have} are there"
+
+
 def av_streams(container: Any) -> list[Any]:
     """Video and audio streams with known parameters; cover pictures are left out."""
     av = need("av", "camera")

@@ -16,6 +16,7 @@ from thymos.runner import run_offline
 from thymos.samples import Source
 
 _MAGIC = (b"\x89MCAP0\r\n", b"#ROSBAG V2.0", b"SQLite format 3\x00", b"version https://git-lfs")
+_MEDIA = (b"RIFF", b"fLaC", b"OggS", b"ID3", b"FLV", b"\x1aE\xdf\xa3")  # the last: mkv and webm
 _SUFFIXES = {".mcap", ".bag", ".db3", ".part"}
 
 
@@ -109,11 +110,12 @@ def is_recording(path: Path) -> bool:
     """Whether a path is a bag or MCAP rather than a media file, by content, else by name."""
     if path.is_dir():
         return True
-    if path.suffix.lower() in _SUFFIXES:
-        return True
+    named = path.suffix.lower() in _SUFFIXES
     try:
         with path.open("rb") as file:
             head = file.read(24)
     except OSError:
-        return False  # the media driver says what is wrong with it
-    return head.startswith(_MAGIC)
+        return named  # who opens it says what is wrong with it
+    if head.startswith(_MAGIC):
+        return True
+    return named and not (head.startswith(_MEDIA) or head[4:8] == b"ftyp")

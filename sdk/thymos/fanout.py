@@ -23,6 +23,11 @@ class Fanout(Observer):
         self._lock = threading.RLock()
         self._complaints = 0
 
+    def add(self, observer: Observer) -> None:
+        """Tell one more, from now on."""
+        with self._lock:
+            self._observers = (*self._observers, observer)
+
     def _each(self, call: Callable[[Observer], None]) -> None:
         with self._lock:
             for observer in self._observers:

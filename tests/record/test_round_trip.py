@@ -228,6 +228,11 @@ def test_an_older_recording_is_not_overwritten_unasked(record: Record) -> None:
     assert caught.value.hint
     assert path.read_bytes() == before
     with Recorder(path, overwrite=True):
+        pass
+    assert path.read_bytes() == before  # an empty recording is none
+    with Recorder(path, overwrite=True) as recorder:
+        recorder.on_stream(StreamSpec("enose", Kind.GAS, 10.0, (1,), "ohm"))
+        recorder.on_sample(Sample("enose", 0, 0, 0, np.array([1.0])))
         assert path.read_bytes() == before  # until the new one is whole
     assert path.read_bytes() != before
 

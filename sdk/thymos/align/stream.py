@@ -32,6 +32,8 @@ class Track:
     """So many samples in a row from the past mean that the stream's clock went back."""
     GAP_PERIODS = 1.5
     SOUND_GAP_NS = 5_000_000
+    PARTIAL_NS = NS_PER_S // 4
+    """A stream that is in a window begins or ends inside it if it lacks more than this."""
     MAX_MARKS = 500_000
 
     def __init__(self, spec: StreamSpec, gate: bool, buffer: BufferConfig) -> None:
@@ -180,6 +182,9 @@ class Track:
         samples = self.ring.window(t0, t1)
         age_ns = None if newest is None else max(0, t1 - self._newest_instant(newest))
         state, reason = self._judge(inside, newest, age_ns, stale_after_s)
+        if state == "present" and inside and self.gate and age_ns is not None:
+            late_ns = 0 if before is not None else inside[0].t - t0
+            reason = self._partial(late_ns, age_ns)
         if state == "present" and len(samples) < len(inside):
             kept = f"{len(samples)} of {len(inside)}"
             reason = f"the buffer holds only {kept} samples (buffer.max_bytes, buffer.seconds)"
@@ -197,6 +202,16 @@ class Track:
             samples,
             self.ring.before(t1),
         )
+
+    def _partial(self, late_ns: int, age_ns: int) -> str:
+        """Which end of a window it is in a stream does not cover, in words."""
+        enough = max(self.PARTIAL_NS, round(self.GAP_PERIODS * self._period_ns()))
+        told = []
+        if late_ns > enough:
+            told.append(f"it begins {late_ns / 1e9:.1f} s into the window")
+        if age_ns > enough:
+            told.append(f"nothing of the last {age_ns / 1e9:.1f} s")
+        return ", ".join(told)
 
     def _newest_instant(self, mark: Mark) -> int:
         """The newest instant a sample tells of: for sound, the end of the block."""

@@ -77,12 +77,14 @@ def _play(out: Path, config: Config, stop: threading.Event, *, live: bool, json:
         scene = build_scene(out / "scene", ModelStore(), speaker)
         _go_on(stop)
         session.statements += scene.statements
-        recorder = stack.enter_context(Recorder(_fresh(out / "session.mcap"), RecordConfig()))
-        view = stack.enter_context(LiveView(console, title=TITLE, statements=scene.statements))
-        watchers: list[Observer] = [session, recorder, view]
+        view = LiveView(console, title=TITLE, statements=scene.statements)
+        watchers: list[Observer] = [session, view]
         if lines is not None:
             watchers.append(_Lines(lines))
         pipeline = Pipeline(config, speaker=speaker, observers=watchers, answer_dir=out)
+        recorder = Recorder(_fresh(out / "session.mcap"), RecordConfig(), on_note=pipeline.note)
+        pipeline.tell.add(stack.enter_context(recorder))
+        stack.enter_context(view)
         stack.callback(pipeline.close)
         for stream, reason in scene.absent.items():
             pipeline.state_absent(stream, reason)

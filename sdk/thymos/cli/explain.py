@@ -18,6 +18,7 @@ from thymos.cli.settings import settings
 from thymos.cli.text import render
 from thymos.config import Config
 from thymos.contract import WindowReport
+from thymos.events import Observer
 
 
 def explain(
@@ -72,20 +73,36 @@ def _reports(
     from thymos.explain import explain as api
     from thymos.report.session import Session
 
+    late = _LateNotes()
     session = None if out is None else Session(out, title=media.name)
     with session or nullcontext():
         yield from api(
             media,
             enose=enose,
             config=config,
-            observers=[] if session is None else [session],
+            observers=[late] if session is None else [late, session],
             answer_dir=out,
             stop=stop,
         )
         if stop.is_set():  # raised here, where nothing native can swallow it
             raise KeyboardInterrupt
+    for text in late.notes:
+        stderr.print(f"note: {text}", markup=False)
     if out is not None:
         stderr.print(f"written: {out}/report.html, {out}/windows.jsonl", markup=False)
+
+
+class _LateNotes(Observer):
+    """Keeps what came too late for any report: that the file broke off just after a window."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def on_note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def on_report(self, report: WindowReport) -> None:
+        self.notes = [text for text in self.notes if text not in report.notes]
 
 
 def _show(media: Path, reports: Iterable[WindowReport]) -> None:

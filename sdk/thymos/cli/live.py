@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -24,9 +26,12 @@ from thymos.cli.settings import settings
 from thymos.config import Config, SourcesConfig
 from thymos.contract import WindowReport
 from thymos.devices import ROLES, open_uri
-from thymos.errors import ConfigError
+from thymos.errors import ConfigError, RecordingError
 from thymos.events import Observer
-from thymos.samples import Counters, Source
+from thymos.samples import Counters, Sample, Source
+
+if TYPE_CHECKING:
+    from thymos.record import Recorder
 
 
 def run(
@@ -77,16 +82,23 @@ def record(
         record={"path": str(out), "faces": not no_faces, "voices": not no_voices},
     )
     sources = _open(chosen.sources)
-    with stop_on_signals() as stop, Recorder(out, chosen.record) as recorder:
+    notes = _Notes()
+    with (
+        stop_on_signals() as stop,
+        Recorder(out, chosen.record, on_note=notes.on_note) as recorder,
+    ):
         if seconds is not None:
-            from threading import Timer
-
-            timer = Timer(seconds, stop.set)
+            timer = threading.Timer(seconds, stop.set)
             timer.daemon = True
             timer.start()
         stderr.print(f"recording to {out}; Ctrl-C ends it")
-        counters = run_capture(sources, [recorder, _Notes()], stop=stop)
+        counters = run_capture(sources, [recorder, _StopWhenFull(recorder, stop), notes], stop=stop)
     _summary(counters, {}, json=json)
+    if recorder.full:
+        raise RecordingError(
+            f"the recording ended before it was told to; what was recorded is in '{recorder.path}'",
+            hint="free some space, or see record.max_bytes and record.min_free_bytes",
+        )
 
 
 def replay(
@@ -149,18 +161,13 @@ def _live(sources: list[Source], config: Config, *, json: bool, play: bool) -> N
     from thymos.record import Recorder
     from thymos.runner import run_live
 
-    observers: list[Any] = []
-    recorder = Recorder(Path(config.record.path), config.record) if config.record.path else None
-    if recorder is not None:
-        observers.append(recorder)
-    with stop_on_signals() as stop, _printer(json) as printer:
-        pipeline = Pipeline(config, observers=[*observers, printer], play=play)
-        try:
-            summary = run_live(sources, pipeline, stop=stop)
-        finally:
-            pipeline.close()
-            if recorder is not None:
-                recorder.close()
+    with stop_on_signals() as stop, _printer(json) as printer, ExitStack() as stack:
+        pipeline = Pipeline(config, observers=[printer], play=play)
+        if config.record.path:
+            recorder = Recorder(Path(config.record.path), config.record, on_note=pipeline.note)
+            pipeline.tell.add(stack.enter_context(recorder))
+        stack.callback(pipeline.close)
+        summary = run_live(sources, pipeline, stop=stop)
     _summary(
         summary.counters,
         {
@@ -176,6 +183,18 @@ def _live(sources: list[Source], config: Config, *, json: bool, play: bool) -> N
 class _Notes(Observer):
     def on_note(self, text: str) -> None:
         stderr.print(f"note: {text}", markup=False)
+
+
+class _StopWhenFull(Observer):
+    """Ends a run whose only purpose is a recording when nothing more can be recorded."""
+
+    def __init__(self, recorder: Recorder, stop: threading.Event) -> None:
+        self._recorder = recorder
+        self._stop = stop
+
+    def on_sample(self, sample: Sample) -> None:
+        if self._recorder.full:
+            self._stop.set()
 
 
 class _JsonPrinter(_Notes):

@@ -164,6 +164,11 @@ class McapFile:
             self._out.close()
         return self.path
 
+    def discard(self) -> None:
+        """Take the file away: nothing was written to it."""
+        self._out.close()
+        self.part.unlink(missing_ok=True)
+
     def abandon(self) -> Path:
         """Close the file as it is, without an index; returns where it is."""
         self._out.close()

@@ -89,6 +89,11 @@ class Recorder(Observer):
         self._thread = threading.Thread(target=self._work, name="record", daemon=True)
         self._thread.start()
 
+    @property
+    def full(self) -> bool:
+        """Whether the disk or a limit ended the recording; what was written until then is kept."""
+        return self._full
+
     # -- called by the pipeline
 
     def on_stream(self, spec: StreamSpec) -> None:
@@ -111,7 +116,10 @@ class Recorder(Observer):
         self._put(report if self._config.voices else _without_words(report), 0)
 
     def close(self) -> None:
-        """Write what is queued and finish the file; twice is once. Never raises."""
+        """Write what is queued and finish the file; twice is once. Never raises.
+
+        Where nothing was recorded (a device that could not be opened) no file is left.
+        """
         with self._change:
             if self._closed:
                 return
@@ -122,6 +130,10 @@ class Recorder(Observer):
         if lost:
             counts = ", ".join(f"{n} of {name}" for name, n in sorted(lost.items()))
             self._note(f"the recording lacks samples, as writing was too slow: {counts}")
+        if not self._channels and not self._full:
+            self._file.discard()
+            self._note(f"nothing was recorded; '{self.path}' was not written")
+            return
         try:
             self.path = self._file.close()
         except RecordingError as err:
