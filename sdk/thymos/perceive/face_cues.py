@@ -54,8 +54,8 @@ class Action:
 
 
 def who(track: str) -> str:
-    """A track as people read it: `person 1` for `P1`."""
-    return f"person {track.removeprefix('P')}"
+    """A track as people read it: `person 1` for `p1`."""
+    return f"person {track.lstrip('Pp')}"
 
 
 def _above(values: F64, percentile: float, low: float, high: float) -> F64:

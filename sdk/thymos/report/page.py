@@ -155,8 +155,10 @@ def _summary(reports: Sequence[WindowReport], axis: Axis) -> str:
         start = datetime.fromtimestamp(axis.t0_ns / NS_PER_S, tz=timezone.utc)
         text = f"Began {start:%Y-%m-%d %H:%M:%S} UTC. {text}"
     read = [r for r in reports if r.explanation.emotions and not r.explanation.abstained]
+    # Calm is the ordinary case: what stands out from it is what a reader wants to know first.
+    moved = [r for r in read if r.explanation.emotions[0].level1 != "neutral"]
     if read:
-        best = max(read, key=lambda r: r.explanation.emotions[0].confidence)
+        best = max(moved or read, key=lambda r: r.explanation.emotions[0].confidence)
         at = axis.seconds(best.window.t0_ns)
         guess = best.explanation.emotions[0]
         text += f"Clearest reading: {guess.label}, {guess.confidence:.0%}, at {at:.0f} s. "
