@@ -33,7 +33,7 @@ EXPRESSION = {
 MAX_IDS = 32  # publishers are made for each face; a flickering tracker must not make thousands
 
 _UNIT = {"volt": 1, "v": 1, "amp": 2, "ampere": 2, "ppm": 3, "ppb": 4, "ohm": 5}
-MOX, NOT_VALID = 1, 255
+MOX = 1
 TEMP, HUMIDITY, CENTIGRADE, RELATIVEHUMIDITY = 100, 101, 100, 101
 
 

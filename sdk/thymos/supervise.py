@@ -1,4 +1,4 @@
-"""Wrappers of sources in live runs: reopen what was lost, play recordings in real time."""
+"""Wrappers of sources: reopen what was lost, play recordings in real time (live runs)."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ LEAD_NS = 200_000_000  # recordings start this long after "now", so that no firs
 class Wrapper:
     """A source around a source: passes everything on."""
 
-    def __init__(self, source: Source, clock: RobotClock) -> None:
+    def __init__(self, source: Source) -> None:
         self._source = source
-        self._clock = clock
 
     @property
     def spec(self) -> StreamSpec:
@@ -52,7 +51,7 @@ class Wrapper:
     @property
     def live(self) -> bool:
         """See `Source`."""
-        return True
+        return self._source.live
 
     def open(self) -> None:
         """See `Source`."""
@@ -87,7 +86,8 @@ class Supervisor(Wrapper):
     """
 
     def __init__(self, source: Source, clock: RobotClock) -> None:
-        super().__init__(source, clock)
+        super().__init__(source)
+        self._clock = clock
         self._lost_at: int | None = None
         self._retry_s = FIRST_RETRY_S
         self._next_try = 0
@@ -162,9 +162,15 @@ class Paced(Wrapper):
     """
 
     def __init__(self, source: Source, clock: RobotClock, first: Sample | None) -> None:
-        super().__init__(source, clock)
+        super().__init__(source)
+        self._clock = clock
         self._held = first
         self.shift_ns = 0
+
+    @property
+    def live(self) -> bool:
+        """It behaves like a device."""
+        return True
 
     def read(self, timeout_s: float = 1.0) -> Sample | None:
         """Return the next sample when its time has come."""

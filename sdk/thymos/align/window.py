@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thymos.contract import StreamState, WindowInfo
-from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec
+from thymos.samples import NS_PER_S, Sample, StreamSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,6 @@ class Window:
             t1_ns=self.t1_ns,
             streams={name: part.state for name, part in self.streams.items()},
         )
-
-    def of_kind(self, kind: Kind) -> StreamSlice | None:
-        """The first stream of a kind, None if the window has none."""
-        return next((s for s in self.streams.values() if s.spec.kind is kind), None)
 
 
 def audio_span(
