@@ -2,6 +2,10 @@
 SHELL := /bin/bash
 VENV := .venv/bin
 
+# Another venv's or a sourced ROS installation's paths must not leak into this one.
+unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE LD_LIBRARY_PATH PYTHONPATH PYTHONHOME
+unexport AMENT_PREFIX_PATH COLCON_PREFIX_PATH CMAKE_PREFIX_PATH
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint bench hil clean
 
@@ -18,7 +22,10 @@ test: setup ## the whole test suite
 	@$(VENV)/python -m pytest -n 2 --dist loadgroup
 
 lint: setup ## ruff and mypy
-	@$(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/mypy
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy
+	@$(VENV)/mypy --config-file nodes/mypy.ini -p thymos_nodes
 
 bench: setup ## every figure of the README's performance table
 	@$(VENV)/python -m benchmarks
@@ -27,6 +34,6 @@ hil: setup ## driver tests on virtual hardware: serial ports over pty, RealSense
 	@$(VENV)/python -m pytest -v tests/drivers
 
 clean: ## remove what the other targets made (models stay in the user cache)
-	rm -rf .venv build dist thymos-demo benchmarks/out .pytest_cache .mypy_cache .ruff_cache
-	rm -rf interfaces/*/build nodes/build
+	rm -rf .venv build dist thymos-demo benchmarks/out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf interfaces/*/build nodes/build nodes/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -166,7 +166,10 @@ def test_ctrl_c_at_any_moment(tmp_path: Path, delay_s: float) -> None:
     )
     time.sleep(delay_s)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    try:
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()  # nothing stays behind when it does not stop
     assert process.returncode in (1, -signal.SIGINT)
     # The interpreter itself may be interrupted before our code runs.
     if process.returncode == 1:
