@@ -22,6 +22,9 @@ def write_media(
     silent: bool = False,
     audio_starts_s: float = 0.0,
     sound: np.ndarray | None = None,
+    sound_seconds: float | None = None,
+    rotate: int = 0,
+    options: dict[str, str] | None = None,
 ) -> Path:
     """Write a file whose container follows from its name.
 
@@ -36,13 +39,18 @@ def write_media(
         silent: Digital silence instead of a tone.
         audio_starts_s: The sound begins this much after the picture.
         sound: int16 [n] to use instead of the tone (mono).
+        sound_seconds: Length of the tone; None is as long as the picture.
+        rotate: Degrees, counter-clockwise, by which a player must turn the picture.
+        options: Of the container: `{"movflags": "faststart"}` puts an mp4's index first.
     """
     audio_only = path.suffix in (".wav", ".flac")
-    with av.open(str(path), "w") as out:
+    with av.open(str(path), "w", container_options=options or {}) as out:
         video = audio = None
         if size is not None and not audio_only:
             video = out.add_stream("mpeg4" if path.suffix != ".webm" else "libvpx", rate=fps)
             video.width, video.height, video.pix_fmt = *size, "yuv420p"
+            if rotate:
+                video.set_display_rotation(rotate)
             video.codec_context.time_base = Fraction(1, 1000) if frame_times_s else Fraction(1, fps)
         if rate_hz is not None:
             codec = {".wav": "pcm_s16le", ".flac": "flac", ".webm": "libopus"}
@@ -52,7 +60,8 @@ def write_media(
             times = frame_times_s or [n / fps for n in range(round(seconds * fps))]
             _write_frames(out, video, times, frame_times_s is not None, fps)
         if audio is not None:
-            pcm = _sound(seconds, rate_hz, silent) if sound is None else sound
+            length = seconds if sound_seconds is None else sound_seconds
+            pcm = _sound(length, rate_hz, silent) if sound is None else sound
             _write_sound(out, audio, pcm, channels, rate_hz, audio_starts_s)
     return path
 
