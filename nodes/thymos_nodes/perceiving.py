@@ -20,8 +20,9 @@ from thymos_msgs.msg import PerceptionWindow
 from thymos.align.window import Window
 from thymos.clock import RobotClock
 from thymos.contract import Cue
+from thymos.estimate import Estimate, age_ms, number, source_info
 from thymos.perceive.threads import Asked, PerceiverThreads
-from thymos.pipeline import Estimate, Pipeline, age_ms, number, source_info
+from thymos.pipeline import Pipeline
 from thymos.reason.base import Evidence
 from thymos.reason.fusion import fuse
 from thymos.samples import Kind, Sample, StreamSpec

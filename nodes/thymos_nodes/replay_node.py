@@ -21,7 +21,7 @@ from sensor_msgs.msg import Image
 from thymos_msgs.msg import AudioFrame, GasArray, SourceInfo
 
 from thymos.errors import ConfigError, ThymosError
-from thymos.pipeline import source_info
+from thymos.estimate import source_info
 from thymos.samples import NS_PER_S, Kind, Origin, Sample, Source, StreamSpec, duration_ns
 from thymos_nodes import convert, convert_sensors, qos
 from thymos_nodes.params import Param

@@ -12,7 +12,7 @@ from thymos_msgs.msg import AudioFrame, GasArray, SourceInfo
 from thymos.clock import MonotonicClock
 from thymos.devices import StreamRole, open_uri
 from thymos.errors import ConfigError
-from thymos.pipeline import source_info
+from thymos.estimate import source_info
 from thymos.reading import Readers
 from thymos.samples import Kind, Sample, StreamSpec
 from thymos_nodes import bridges, convert, convert_sensors, diagnostics, qos

@@ -9,50 +9,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from thymos.align import Windower
 from thymos.align.window import Window
 from thymos.config import Config
-from thymos.contract import (
-    Cue,
-    Guard,
-    Response,
-    SourceInfo,
-    StreamState,
-    WindowInfo,
-    WindowReport,
-)
+from thymos.contract import Cue, Guard, Response, StreamState, WindowInfo, WindowReport
 from thymos.errors import ThymosError
+from thymos.estimate import Estimate, number, source_info
 from thymos.events import Observer
 from thymos.fanout import Fanout
 from thymos.perceive.base import Perceiver
 from thymos.perceive.threads import PerceiverSlot
-from thymos.reason.base import Affect, Evidence, Reasoner
+from thymos.reason.base import Evidence, Reasoner
 from thymos.respond.base import Responder, Speaker
-from thymos.samples import NS_PER_S, Sample, StreamSpec
+from thymos.samples import Sample, StreamSpec
 
 MAX_NOTES = 32  # a report states what is lacking; it is not a log
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A window after its first, quick stage.
-
-    Attributes:
-        window: The window.
-        cues: What the quick perceivers saw, numbered.
-        affect: Their fusion.
-        latency_ms: Wall time so far, by stage.
-        notes: What was lacking.
-    """
-
-    window: Window
-    cues: tuple[Cue, ...]
-    affect: Affect
-    latency_ms: dict[str, float] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
 
 class Pipeline:
@@ -67,6 +40,13 @@ class Pipeline:
         observers: Are told everything, see `thymos.events`.
         answer_dir: Where spoken answers are written as WAV; None writes none.
         play: Whether answers are played on the sound card.
+
+    Attributes:
+        config: The settings.
+        tell: Tells all observers.
+        slots: The perceivers at work, in the order in which they were started.
+        streams: Announced streams by name.
+        absent: Streams that do not exist, with the reason.
     """
 
     def __init__(
@@ -162,6 +142,8 @@ class Pipeline:
     def add_stream(self, spec: StreamSpec, *, perceive: bool = True) -> None:
         """Announce a stream and start the perceivers of its kind.
 
+        A perceiver that cannot start (no weights, a library missing) is noted and left out.
+
         Args:
             spec: The stream.
             perceive: False leaves the perceivers to `start_perceivers`, which loads models, while
@@ -208,7 +190,11 @@ class Pipeline:
     # -- samples in, windows out
 
     def push(self, sample: Sample) -> None:
-        """Take a sample into buffer and windows (any thread)."""
+        """Take a sample into buffer and windows (any thread).
+
+        Raises:
+            ValueError: Its stream was not announced.
+        """
         with self._lock:
             self._windower.push(sample)
         self.tell.on_sample(sample)
@@ -287,6 +273,13 @@ class Pipeline:
             cancel: When set, the language model stops and rules answer.
             max_age_ms: How old the window already is, live; older than `respond.max_age_s` is not
                 spoken.
+
+        Returns:
+            The report, as the observers get it. A speaker that fails is a note in it.
+
+        Raises:
+            ModelError: A backend that was asked for by name cannot run (if `prepare` was not
+                called).
         """
         from thymos.reason.fusion import fuse
 
@@ -373,28 +366,6 @@ class Pipeline:
         self.tell.on_end()
 
 
-def number(window: Window, cues: Sequence[Cue]) -> tuple[Cue, ...]:
-    """Give cues their ids, `<window>-<modality><n>`, in order of modality and time."""
-    count: dict[str, int] = {}
-    done: list[Cue] = []
-    for cue in cues:
-        count[cue.modality] = count.get(cue.modality, 0) + 1
-        name = f"{window.id}-{cue.modality}{count[cue.modality]}"
-        done.append(cue if cue.id == name else cue.model_copy(update={"id": name}))
-    return tuple(done)
-
-
-def source_info(spec: StreamSpec) -> SourceInfo:
-    """The published part of a stream's specification."""
-    return SourceInfo(
-        stream=spec.name,
-        device=spec.device,
-        origin=spec.origin.value,
-        rate_hz=spec.rate_hz,
-        note=spec.extra.get("note", ""),
-    )
-
-
 def _too_old(response: Response) -> Response:
     # A danger is still worth saying late; small talk is not.
     if response.guard.action == "warned":
@@ -405,8 +376,3 @@ def _too_old(response: Response) -> Response:
 
 def _ms(start: float) -> float:
     return (time.perf_counter() - start) * 1e3
-
-
-def age_ms(window: Window, now_ns: int) -> float:
-    """How long ago a window ended, on the robot clock."""
-    return (now_ns - window.t1_ns) * 1e3 / NS_PER_S

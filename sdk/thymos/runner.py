@@ -16,11 +16,12 @@ from thymos.align import merge
 from thymos.align.window import Window
 from thymos.clock import MonotonicClock, RobotClock
 from thymos.contract import WindowReport
+from thymos.estimate import Estimate, age_ms
 from thymos.events import Observer
 from thymos.fanout import Fanout
 from thymos.newest import Newest
 from thymos.perceive.threads import PerceiverThreads
-from thymos.pipeline import Estimate, Pipeline, age_ms
+from thymos.pipeline import Pipeline
 from thymos.reading import Readers
 from thymos.samples import Counters, Kind, Sample, Source
 
@@ -38,6 +39,14 @@ def run_offline(
         sources: Opened here and closed at the end, also when the caller stops early.
         pipeline: Gets the samples.
         stop: Ends the run early, soon after it is set.
+
+    Yields:
+        One report a window, in order of time.
+
+    Raises:
+        DeviceError: A source cannot be opened.
+        MediaError: A file is missing or damaged, or lacks the track.
+        ModelError: A backend that was asked for by name cannot run.
     """
     stop = stop or threading.Event()
     with ExitStack() as stack:
@@ -168,8 +177,13 @@ def run_live(
         stop: Set it (from a signal handler, say) to end the run.
         clock: Robot clock.
 
+    Returns:
+        What happened, with everything that was lost counted.
+
     Raises:
         DeviceError: A source cannot be opened. One that is lost later is reopened instead.
+        MediaError: A file is missing or damaged, or lacks the track.
+        ModelError: A backend that was asked for by name cannot run.
     """
     return LiveRun(sources, pipeline, clock or MonotonicClock()).run(stop or threading.Event())
 
@@ -194,6 +208,7 @@ def run_capture(
 
     Raises:
         DeviceError: A source cannot be opened.
+        MediaError: A file is missing or damaged, or lacks the track.
     """
     tell = Fanout(observers)
     end = threading.Event()

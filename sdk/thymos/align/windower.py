@@ -112,7 +112,7 @@ class Windower:
     def advance(self, t_ns: int) -> None:
         """Promise that no stream will bring a sample from before `t_ns`.
 
-        Whoever reads several streams in order of time (see `thymos.record.merge`) knows that, so
+        Whoever reads several streams in order of time (see `thymos.align.merge`) knows that, so
         a stream that ended early or begins late holds nothing up.
         """
         self._promise = t_ns if self._promise is None else max(self._promise, t_ns)

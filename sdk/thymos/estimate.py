@@ -1,0 +1,57 @@
+"""A window between its first, quick stage and its words: cues with ids, fused, of known age."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from thymos.align.window import Window
+from thymos.contract import Cue, SourceInfo
+from thymos.reason.base import Affect
+from thymos.samples import NS_PER_S, StreamSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A window after its first, quick stage.
+
+    Attributes:
+        window: The window.
+        cues: What the quick perceivers saw, numbered.
+        affect: Their fusion.
+        latency_ms: Wall time so far, by stage.
+        notes: What was lacking.
+    """
+
+    window: Window
+    cues: tuple[Cue, ...]
+    affect: Affect
+    latency_ms: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def number(window: Window, cues: Sequence[Cue]) -> tuple[Cue, ...]:
+    """Give cues their ids, `<window>-<modality><n>`: n counts from 1 in the order given."""
+    count: dict[str, int] = {}
+    done: list[Cue] = []
+    for cue in cues:
+        count[cue.modality] = count.get(cue.modality, 0) + 1
+        name = f"{window.id}-{cue.modality}{count[cue.modality]}"
+        done.append(cue if cue.id == name else cue.model_copy(update={"id": name}))
+    return tuple(done)
+
+
+def source_info(spec: StreamSpec) -> SourceInfo:
+    """The published part of a stream's specification."""
+    return SourceInfo(
+        stream=spec.name,
+        device=spec.device,
+        origin=spec.origin.value,
+        rate_hz=spec.rate_hz,
+        note=spec.extra.get("note", ""),
+    )
+
+
+def age_ms(window: Window, now_ns: int) -> float:
+    """How long ago a window ended, on the robot clock."""
+    return (now_ns - window.t1_ns) * 1e3 / NS_PER_S
