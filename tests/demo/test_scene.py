@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reading import read_all
 from thymos.demo import build_scene
 from thymos.demo.labelled import Labelled
 from thymos.demo.scene import FPS, LAST, LINES, SECONDS, SMILING, STILL, back_and_forth, frame_order
@@ -15,7 +16,7 @@ from thymos.demo.writers import whole, write_sound, write_video
 from thymos.devices import open_uri
 from thymos.errors import MediaError, MissingExtraError, ModelError, RecordingError
 from thymos.respond.base import Speech
-from thymos.samples import EndOfStream, Kind, Origin, Sample, Source
+from thymos.samples import Kind, Origin, Source
 
 RATE = 24000
 
@@ -61,18 +62,6 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def read(source: Source) -> list[Sample]:
-    samples = []
-    with source:
-        while True:
-            try:
-                sample = source.read()
-            except EndOfStream:
-                return samples
-            if sample is not None:
-                samples.append(sample)
-
-
 def test_the_face_is_still_then_smiles_then_is_still_without_a_jump() -> None:
     order = frame_order()
     assert len(order) == SECONDS * FPS
@@ -107,7 +96,7 @@ def test_sound_has_each_line_in_its_place_and_a_room_around(tmp_path: Path) -> N
 def test_video_keeps_the_order_asked_for(clip: Path, tmp_path: Path) -> None:
     order = [0, 70, 35, 70, 0]
     write_video(clip, tmp_path / "v.mp4", order, 25)
-    samples = read(open_uri("camera", f"file:{tmp_path / 'v.mp4'}"))
+    samples = read_all(open_uri("camera", f"file:{tmp_path / 'v.mp4'}"))
     assert [s.t_ns for s in samples] == [n * 40_000_000 for n in range(5)]
     levels = [float(s.payload.mean()) for s in samples]
     assert levels == pytest.approx([3 * n for n in order], abs=12)
@@ -117,8 +106,8 @@ def test_video_is_cut_to_shape_and_may_have_sound(clip: Path, tmp_path: Path) ->
     write_sound(tmp_path / "a.wav", [(0.0, Voice().synthesise("a"))], 1)
     path = tmp_path / "v.mp4"
     write_video(clip, path, list(range(30)), 30, size=(48, 36), sound=tmp_path / "a.wav")
-    assert {s.payload.shape for s in read(open_uri("camera", f"file:{path}"))} == {(36, 48, 3)}
-    sound = read(open_uri("microphone", f"file:{path}"))
+    assert {s.payload.shape for s in read_all(open_uri("camera", f"file:{path}"))} == {(36, 48, 3)}
+    sound = read_all(open_uri("microphone", f"file:{path}"))
     assert sum(len(s.payload) for s in sound) == pytest.approx(16000, abs=2100)  # AAC pads
     assert np.concatenate([s.payload for s in sound])[4000:12000].mean() == pytest.approx(1000, 0.1)
 
@@ -152,7 +141,7 @@ def test_labelled_says_what_it_is_and_gives_the_same_samples(clip: Path) -> None
     told = Labelled(open_uri("camera", f"file:{clip}"), Origin.SYNTHESISED, "a drawing", "made")
     assert isinstance(told, Source)
     assert told.live is False
-    one, two = read(plain), read(told)
+    one, two = read_all(plain), read_all(told)
     assert [(s.seq, s.t_ns) for s in one] == [(s.seq, s.t_ns) for s in two]
     with told:
         assert told.spec.origin is Origin.SYNTHESISED
@@ -173,14 +162,14 @@ def test_scene_says_of_every_stream_what_it_is(clip: Path, tmp_path: Path) -> No
     }  # fmt: skip
     told = " ".join(scene.statements)
     assert all(word in told for word in ("recorded", "synthesised", "simulated"))
-    frames = read(scene.sources[0])
+    frames = read_all(scene.sources[0])
     assert len(frames) == SECONDS * FPS
     assert frames[4 * FPS].payload.mean() < 60 < 120 < frames[12 * FPS].payload.mean()
-    words = read(scene.sources[1])
+    words = read_all(scene.sources[1])
     sound = np.concatenate([s.payload for s in words])[:, 0]
     for at, _ in LINES:
         assert sound[int((at + 0.2) * RATE) : int((at + 0.8) * RATE)].mean() > 900
-    nose = read(scene.sources[2])
+    nose = read_all(scene.sources[2])
     calm, smoke = nose[100].payload, nose[-1].payload
     assert np.abs(np.log(smoke / calm)).max() > 0.3
 

@@ -7,21 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reading import all_of
 from thymos.devices import open_uri
 from thymos.errors import MediaError
-from thymos.samples import EndOfStream, Flag, Sample, Source
+from thymos.samples import Flag
 from thymos_drivers.enose_file import NoseFile
-
-
-def all_of(source: Source) -> list[Sample]:
-    out: list[Sample] = []
-    while True:
-        try:
-            sample = source.read()
-        except EndOfStream:
-            return out
-        assert sample is not None
-        out.append(sample)
 
 
 def write(path: Path, text: str) -> Path:

@@ -11,21 +11,11 @@ import numpy as np
 import pytest
 from helpers_media import make_sound, make_video
 
+from reading import all_of
 from thymos.devices import open_uri
 from thymos.errors import MediaError, TrackMissingError
 from thymos.samples import EndOfStream, Flag, Health, Origin, Sample, Source
 from thymos_drivers.media import AudioFile, VideoFile, probe
-
-
-def all_of(source: Source) -> list[Sample]:
-    out: list[Sample] = []
-    while True:
-        try:
-            sample = source.read()
-        except EndOfStream:
-            return out
-        assert sample is not None
-        out.append(sample)
 
 
 def sound_of(samples: list[Sample]) -> np.ndarray:

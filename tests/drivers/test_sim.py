@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from reading import all_of
 from thymos.devices import StreamRole, open_uri
 from thymos.errors import ConfigError, DeviceError, DeviceLostError
 from thymos.samples import (
@@ -27,22 +28,11 @@ from thymos_drivers.testing import FaultInjector, FaultPlan, ListSource
 SPEC = StreamSpec("enose", Kind.GAS, 10.0, (1,), "ohm", ("a",))
 
 
-def samples_of(source: Source) -> list[Sample]:
-    out: list[Sample] = []
-    while True:
-        try:
-            sample = source.read()
-        except EndOfStream:
-            return out
-        if sample is not None:
-            out.append(sample)
-
-
 def run(role: StreamRole, uri: str) -> tuple[Source, list[Sample]]:
     source = open_uri(role, uri)
     assert source is not None
     with source:
-        return source, samples_of(source)
+        return source, all_of(source)
 
 
 def readings(count: int, step_ns: int = 100_000_000) -> list[Sample]:
@@ -118,7 +108,7 @@ def test_paced_simulations_keep_robot_time() -> None:
     assert source is not None
     with source:
         began = time.monotonic_ns()
-        samples = samples_of(source)
+        samples = all_of(source)
     assert source.live
     assert len(samples) == 20
     assert samples[-1].t_ns - samples[0].t_ns == 19 * 20_000_000
@@ -181,7 +171,7 @@ def test_the_world_goes_on_while_a_paced_device_is_away() -> None:
 def test_drops_are_counted_and_leave_a_gap() -> None:
     source = FaultInjector(ListSource(SPEC, readings(200)), FaultPlan(drop=0.2, seed=5))
     with source:
-        got = samples_of(source)
+        got = all_of(source)
     assert 20 < source.counters.dropped < 60
     assert len(got) + source.counters.dropped == 200
     for one, two in pairwise(got):
@@ -192,7 +182,7 @@ def test_corruption_reordering_and_delay() -> None:
     plan = FaultPlan(corrupt=0.2, reorder=0.2, delay_ms=40, seed=5)
     source = FaultInjector(ListSource(SPEC, readings(200)), plan)
     with source:
-        got = samples_of(source)
+        got = all_of(source)
     assert sorted(s.seq for s in got) == list(range(200))
     assert [s.seq for s in got] != list(range(200))
     bad = [s for s in got if s.flags & Flag.INVALID]
@@ -204,7 +194,7 @@ def test_corruption_reordering_and_delay() -> None:
 def test_a_stall_swallows_a_stretch() -> None:
     source = FaultInjector(ListSource(SPEC, readings(50)), FaultPlan(stall_s=(1.0, 2.0)))
     with source:
-        seqs = [s.seq for s in samples_of(source)]
+        seqs = [s.seq for s in all_of(source)]
     assert seqs == [*range(10), *range(20, 50)]
     assert source.counters.dropped == 10
 

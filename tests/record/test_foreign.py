@@ -13,26 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reading import read_all
 from thymos.errors import MediaError, RecordingError, ThymosError
 from thymos.record import open_recording
 from thymos.record.definitions import typestore
-from thymos.samples import EndOfStream, Flag, Kind, Origin, Sample, Source
+from thymos.samples import Flag, Kind, Origin
 
 S = 1_000_000_000
 T0 = 1_700_000_000 * S
 Messages = list[tuple[str, str, int, Any]]  # topic, type, log time, message
-
-
-def read_all(source: Source) -> list[Sample]:
-    out = []
-    with source:
-        while True:
-            try:
-                sample = source.read()
-            except EndOfStream:
-                return out
-            assert sample is not None
-            out.append(sample)
 
 
 class Maker:

@@ -10,24 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reading import read_all
 from thymos.config import RecordConfig
 from thymos.errors import RecordingError
 from thymos.record import Recorder, open_recording
 from thymos.samples import EndOfStream, Flag, Kind, Origin, Sample, Source, StreamSpec
 
 Record = Callable[..., Path]
-
-
-def read_all(source: Source) -> list[Sample]:
-    out = []
-    with source:
-        while True:
-            try:
-                sample = source.read()
-            except EndOfStream:
-                return out
-            assert sample is not None
-            out.append(sample)
 
 
 def test_sound_and_gas_come_back_bit_for_bit(record: Record, samples: list[Sample]) -> None:
