@@ -19,7 +19,7 @@ demo: setup ## the main job: a scene through the whole street, with report (thym
 	@$(VENV)/thymos demo
 
 test: setup ## the whole test suite
-	@$(VENV)/python -m pytest -n 2 --dist loadgroup
+	@$(VENV)/python -m pytest -n 2 --dist loadgroup -rs
 
 lint: setup ## ruff and mypy
 	@$(VENV)/ruff check .
