@@ -47,6 +47,7 @@ def explain(
         MediaError: The file is missing, empty, damaged, or holds neither picture nor sound.
         RecordingError: A bag cannot be read or holds nothing Thymos knows.
         ModelError: A backend that was asked for by name cannot run.
+        MissingExtraError: The library that reads such files is not installed.
     """
     sources, absent, notes = open_media(Path(media), enose)
     pipeline = Pipeline(config, observers=observers, answer_dir=answer_dir)
@@ -65,8 +66,17 @@ def open_media(
 ) -> tuple[list[Source], dict[str, str], list[str]]:
     """Find the sources in a recording.
 
+    Args:
+        path: A media file or a recording.
+        enose: A file of nose readings.
+
     Returns:
         The sources (not open), streams that it lacks with the reason, and remarks.
+
+    Raises:
+        MediaError: The file is missing, empty, damaged, or holds neither picture nor sound.
+        RecordingError: A bag cannot be read or holds nothing Thymos knows.
+        MissingExtraError: The library that reads such files is not installed.
     """
     absent: dict[str, str] = {}
     notes: list[str] = []

@@ -25,6 +25,7 @@ class Readers:
 
     Raises:
         DeviceError: On entering: a source cannot be opened (those opened before are closed).
+        MediaError: Likewise for a file.
     """
 
     def __init__(self, sources: Sequence[Source], clock: RobotClock) -> None:

@@ -100,6 +100,10 @@ class ModelStore:
         cache: Folder of the cache; None gives `default_cache()`.
         registry: What the roles are; None reads the built-in and the user's registry.
 
+    Attributes:
+        cache: As given; it need not exist yet.
+        registry: As given or read.
+
     Raises:
         ConfigError: The user's registry is wrong.
     """
@@ -145,7 +149,7 @@ class ModelStore:
     def pull(
         self, role: str = "all", progress: Callable[[Progress], None] | None = None
     ) -> list[str]:
-        """Fetch what is missing or damaged; return the roles that were fetched.
+        """Fetch what is missing or damaged.
 
         Sources are tried in order. Nothing enters the cache before its sha256 is right, and a
         role is moved in whole; stopping at any moment leaves the cache as it was.
@@ -153,6 +157,9 @@ class ModelStore:
         Args:
             role: A role, or `all` for each one that belongs to the defaults.
             progress: Called with what is going on.
+
+        Returns:
+            The roles that were fetched.
 
         Raises:
             ModelError: No source gave the right files, or the disk is full.
@@ -176,6 +183,9 @@ class ModelStore:
 
     def verify(self, role: str = "all") -> list[FileCheck]:
         """Hash every file that is present (of one role: it must be) and compare.
+
+        Returns:
+            One check for each file that was hashed.
 
         Raises:
             ModelError: The role asked for is missing.

@@ -42,7 +42,14 @@ class Recorder(Observer):
         path: The file, by custom `*.mcap`. Until it is whole it is called `*.mcap.part`.
         config: Limits and what to keep (faces, voices).
         overwrite: Replace an older recording of that name when this one is whole.
-        on_note: Told what goes wrong, in one line each; called from the writing thread.
+        on_note: Told what goes wrong, in one line each; called from the writing thread or that of
+            the caller.
+
+    Attributes:
+        path: The file; after `close` where it really lies.
+        notes: What went wrong, one line each.
+        dropped: Samples (and `reports`) that the file lacks, by stream.
+        written: Samples in the file.
 
     Raises:
         RecordingError: The file cannot be created.
