@@ -6,7 +6,6 @@
     python -m thymos.train.evaluate DATA [face|speech|text]   the numbers of the model cards
 
 `DATA` is the folder with `face/`, `speech/` and `text/` (see `thymos.train.data` for the layout).
-Training needs torch and onnx (and soundfile for speech), which Thymos itself does not:
-`pip install torch onnx onnxscript soundfile`; a GPU makes it minutes, a CPU hours. Scoring needs
-only what runs the models: numpy and onnxruntime.
+Training needs torch and onnx, which Thymos itself does not: `pip install 'thymos[train]'`; a GPU
+makes it minutes, a CPU hours. Scoring needs only what runs the models: numpy and onnxruntime.
 """
