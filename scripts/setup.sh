@@ -93,16 +93,14 @@ if [ "$(uname -sm)" = "Linux x86_64" ]; then
 fi
 
 python=$(find_python)
+[ -n "$python" ] || say "Thymos needs Python 3.11 or 3.12; here is $(python3 --version 2>/dev/null ||
+    echo none) (what 3.10 can do: docs/install.md)."
 packages=$(missing_packages "$python" | xargs)
 if [ -n "$packages" ]; then
     install_packages "$packages"
     python=$(find_python)
 fi
-if [ -z "$python" ]; then
-    found=$(python3 --version 2>/dev/null || echo "no Python 3")
-    say "Python 3.11 or 3.12 is needed; found: $found (what 3.10 can do: docs/install.md)."
-    stop "If you have one elsewhere, type: PYTHON=/path/to/python3.11 make demo"
-fi
+[ -n "$python" ] || stop "If you have one elsewhere, type: make demo PYTHON=/path/to/python3.11"
 
 want=$({ "$python" --version; pwd; cat pyproject.toml constraints/*.txt scripts/setup.sh; } | sha256sum)
 stamp=.venv/thymos-setup
