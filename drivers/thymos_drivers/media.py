@@ -247,6 +247,8 @@ class VideoFile(MediaFile):
         width, height = first.width, first.height
         scale = min(1.0, self._max_side / max(width, height))
         self._size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        # One scaler for all frames: `frame.to_ndarray` would set up another one for each.
+        self._reformatter = need("av", "camera").video.reformatter.VideoReformatter()
         self._turns = round(first.rotation / 90) % 4
         rate = float(stream.average_rate or stream.guessed_rate or 0)
         self._clock = FrameClock(rate)
@@ -282,7 +284,8 @@ class VideoFile(MediaFile):
     def _picture(self, frame: Any) -> NDArray[np.uint8]:
         """RGB, scaled and turned upright. FFmpeg's angle is counter-clockwise, like `rot90`'s."""
         width, height = self._size
-        rgb: NDArray[np.uint8] = frame.to_ndarray(format="rgb24", width=width, height=height)
+        scaled = self._reformatter.reformat(frame, width=width, height=height, format="rgb24")
+        rgb: NDArray[np.uint8] = scaled.to_ndarray()
         return np.ascontiguousarray(np.rot90(rgb, self._turns)) if self._turns else rgb
 
 
