@@ -56,7 +56,12 @@ class SpeakerNode(ThymosNode):
 
     def start(self) -> None:
         """Listen to answers."""
-        self._worker = Newest(self._say, self._complain, "speak")
+        self._worker = Newest(
+            self._say,
+            self._complain,
+            "speak",
+            outranks=lambda waiting, newer: _warns(waiting) and not _warns(newer),
+        )
         self._responses = self.create_subscription(
             Response, "responder/response", self._on_response, qos.RESULT
         )
@@ -86,7 +91,7 @@ class SpeakerNode(ThymosNode):
         if message.guard_action == Response.GUARD_SILENCED:
             self._count["silenced"] += 1
             return
-        warned = message.guard_action == Response.GUARD_WARNED
+        warned = _warns(message)
         age_s = (self.ros_clock.now_ns() - to_ns(message.header.stamp)) / 1e9
         if age_s > self.value("respond.max_age_s") and not warned:
             self._count["too old"] += 1
@@ -123,3 +128,8 @@ class SpeakerNode(ThymosNode):
         if self._count["not played"]:
             task.worsen(diagnostics.WARN, "not played", "look at the sound card: `thymos devices`")
         return [task]
+
+
+def _warns(message: Response) -> bool:
+    """Whether it tells of a danger: small talk never takes its place."""
+    return bool(message.guard_action == Response.GUARD_WARNED)

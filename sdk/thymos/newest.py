@@ -18,6 +18,8 @@ class Newest(Generic[T]):
         complain: Told the item and the exception when `work` failed; the thread goes on.
         name: Of the thread.
         overtaken: Told each item that is passed over, on the thread of `put`.
+        outranks: Says whether an item that waits (first) must not give way to a newer one; the
+            newer one is passed over then. None: the newer one always wins.
 
     Attributes:
         done: Items handled.
@@ -31,10 +33,12 @@ class Newest(Generic[T]):
         complain: Callable[[T, Exception], None],
         name: str,
         overtaken: Callable[[T], None] | None = None,
+        outranks: Callable[[T, T], bool] | None = None,
     ) -> None:
         self._work = work
         self._complain = complain
         self._overtaken = overtaken
+        self._outranks = outranks or (lambda _waiting, _newer: False)
         self._item: T | None = None
         self._last = False  # nothing comes any more
         self._halt = False  # what waits is left out
@@ -46,11 +50,15 @@ class Newest(Generic[T]):
     def put(self, item: T) -> None:
         """Hand over an item; never waits."""
         with self._changed:
-            old, self._item = self._item, item
-            self.skipped += old is not None
+            loser = self._item
+            if loser is not None and self._outranks(loser, item):
+                loser = item
+            else:
+                self._item = item
+            self.skipped += loser is not None
             self._changed.notify()
-        if old is not None and self._overtaken is not None:
-            self._overtaken(old)
+        if loser is not None and self._overtaken is not None:
+            self._overtaken(loser)
 
     def finish(self) -> None:
         """End the thread when the item that waits is handled too, however long that takes."""

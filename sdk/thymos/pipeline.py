@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,7 +71,9 @@ class Pipeline:
         self._speaker = speaker
         self._answer_dir = answer_dir
         self._play = play
-        self._windower = Windower(self.config.window, self.config.buffer)
+        self._windower = Windower(self.config.window, self.config.buffer, self._too_late)
+        self.late: Counter[str] = Counter()
+        """Samples that came after their window had been given out, by stream."""
         self._lock = threading.Lock()
         self.slots: list[PerceiverSlot] = []
         self.streams: dict[str, StreamSpec] = {}
@@ -133,6 +136,9 @@ class Pipeline:
         with self._lock:
             told, self._events = self._events, []
         return told
+
+    def _too_late(self, sample: Sample, _why: str) -> None:
+        self.late[sample.stream] += 1
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -79,6 +79,7 @@ class LiveSummary:
         reasoned: Windows that were explained and answered.
         skipped: Windows passed over because a newer one mattered more.
         counters: Of each source, by stream.
+        late: Samples that came after their window had been given out, by stream.
         unobserved: Samples that were aligned but not perceived because perception was late, by
             modality.
     """
@@ -87,6 +88,7 @@ class LiveSummary:
     reasoned: int = 0
     skipped: int = 0
     counters: dict[str, Counters] = field(default_factory=dict)
+    late: dict[str, int] = field(default_factory=dict)
     unobserved: dict[str, int] = field(default_factory=dict)
 
 
@@ -110,6 +112,7 @@ class LiveRun:
             self._perceivers.start(self._pipeline.slots)
             self._loop(stop)
             self.summary.counters = self._readers.counters
+            self.summary.late = dict(self._pipeline.late)
             self.summary.unobserved = self._perceivers.refused
             return self.summary
 

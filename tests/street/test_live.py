@@ -95,6 +95,18 @@ def test_the_newest_window_wins_while_the_model_is_busy() -> None:
     assert not set(ids) & set(keeper.skipped)
 
 
+def test_samples_that_come_too_late_are_counted() -> None:
+    pipeline = street(Keeper(), EchoReasoner(), CountingPerceiver())
+    made = spec(Kind.VIDEO, 10)
+    pipeline.add_stream(made)
+    on_time = samples(made, 2.0)
+    for sample in on_time[:3] + on_time[8:]:
+        pipeline.push(sample)
+    assert pipeline.ready()
+    pipeline.push(on_time[3])
+    assert pipeline.late == {"camera": 1}
+
+
 def test_stop_ends_a_run_soon() -> None:
     keeper = Keeper()
     stop = threading.Event()

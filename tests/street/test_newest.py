@@ -63,3 +63,30 @@ def test_finish_handles_what_waits() -> None:
     release.start()
     stage.worker.finish()
     assert stage.seen == [1, 3]
+
+
+def test_what_outranks_the_newer_one_stays() -> None:
+    began, go = threading.Event(), threading.Event()
+    seen: list[str] = []
+    passed: list[str] = []
+
+    def work(item: str) -> None:
+        began.set()
+        assert go.wait(10)
+        seen.append(item)
+
+    worker = Newest(
+        work,
+        lambda _item, _err: None,
+        "test",
+        overtaken=passed.append,
+        outranks=lambda waiting, newer: waiting.startswith("fire") and not newer.startswith("fire"),
+    )
+    worker.put("hello")
+    assert began.wait(10)
+    for item in ("how are you", "fire", "nice weather", "fire!"):
+        worker.put(item)
+    go.set()
+    worker.finish()
+    assert seen == ["hello", "fire!"]
+    assert passed == ["how are you", "nice weather", "fire"]

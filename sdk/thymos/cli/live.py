@@ -174,6 +174,7 @@ def _live(sources: list[Source], config: Config, *, json: bool, play: bool) -> N
             "windows": summary.windows,
             "reasoned": summary.reasoned,
             "skipped": summary.skipped,
+            **{f"late ({k})": v for k, v in summary.late.items()},
             **{f"not perceived ({k})": v for k, v in summary.unobserved.items()},
         },
         json=json,
