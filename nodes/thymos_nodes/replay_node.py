@@ -74,7 +74,7 @@ class ReplayNode(Node):
     # -- the recording
 
     def _open(self) -> list[Source]:
-        from thymos.explain import open_media
+        from thymos.explainer import open_media
 
         path = str(self._value("bag"))
         if not path:

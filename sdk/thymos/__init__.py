@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from thymos.config import Config, load_config
     from thymos.contract import WindowReport
     from thymos.errors import ThymosError
-    from thymos.explain import explain
+    from thymos.explainer import explain
     from thymos.pipeline import Pipeline
     from thymos.samples import Flag, Kind, Origin, Sample, Source, StreamSpec
 
@@ -29,7 +29,7 @@ _HOME = {
     "StreamSpec": "thymos.samples",
     "ThymosError": "thymos.errors",
     "WindowReport": "thymos.contract",
-    "explain": "thymos.explain",
+    "explain": "thymos.explainer",
     "load_config": "thymos.config",
 }
 

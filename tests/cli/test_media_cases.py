@@ -14,7 +14,7 @@ import pytest
 from media import write_media
 from thymos.config import Config, PerceiveConfig, ReasonConfig, RespondConfig, WindowConfig
 from thymos.contract import StreamState, WindowReport
-from thymos.explain import explain
+from thymos.explainer import explain
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -17,7 +17,7 @@ from thymos.config import Config, RespondConfig, WindowConfig
 from thymos.contract import StreamState, WindowReport
 from thymos.devices import open_uri
 from thymos.events import Observer
-from thymos.explain import open_media
+from thymos.explainer import open_media
 from thymos.pipeline import Pipeline
 from thymos.runner import LiveSummary, run_live, run_offline
 from thymos.samples import NS_PER_S, Sample

@@ -70,7 +70,7 @@ def _reports(
     out: Path | None,
     stop: threading.Event,
 ) -> Iterator[WindowReport]:
-    from thymos.explain import explain as api
+    from thymos.explainer import explain as api
     from thymos.report.session import Session
 
     late = _LateNotes()

@@ -113,7 +113,7 @@ def replay(
     json: JsonOption = False,
 ) -> None:
     """Play a recording through the same street as a live robot."""
-    from thymos.explain import open_media
+    from thymos.explainer import open_media
     from thymos.pipeline import Pipeline
     from thymos.runner import run_offline
 
