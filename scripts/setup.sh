@@ -36,7 +36,8 @@ find_python() {
 # and Ubuntu 22.04 has it beside its 3.10.
 system_version() { grep -qs '^VERSION_ID="24' /etc/os-release && echo 3.12 || echo 3.11; }
 
-has_library() { PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null | grep -q "$1"; }
+# No `| grep -q`: it closes the pipe early, which pipefail then takes for a failure.
+has_library() { [[ $(PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null) == *"$1 "* ]]; }
 
 # The system packages that are missing, by their Debian and Ubuntu names.
 missing_packages() {
