@@ -71,6 +71,8 @@ class V4l2Camera(BaseSource):
         self._device = device
         self._options = options
         self._thread: threading.Thread | None = None
+        # One scaler for all frames: `frame.to_ndarray` would set up another one for each.
+        self._reformatter = av.video.reformatter.VideoReformatter()
         self._stop = threading.Event()
         self._inbox = Inbox(QUEUE, self._counters)
         self._seq = 0
@@ -170,7 +172,8 @@ class V4l2Camera(BaseSource):
         if self._health.health is not Health.OK:
             self._say(Health.OK)
         height, width, _ = self._spec.shape
-        rgb = frame.to_ndarray(format="rgb24", width=width, height=height)
+        scaled = self._reformatter.reformat(frame, width=width, height=height, format="rgb24")
+        rgb = scaled.to_ndarray()
         return Sample(self._spec.name, seq, t_ns, now_ns, frozen(rgb), flags, note)
 
     def _gone(self, why: str) -> DeviceLostError:
