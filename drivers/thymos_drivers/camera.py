@@ -71,8 +71,7 @@ class V4l2Camera(BaseSource):
         self._device = device
         self._options = options
         self._thread: threading.Thread | None = None
-        # One scaler for all frames: `frame.to_ndarray` would set up another one for each.
-        self._reformatter = av.video.reformatter.VideoReformatter()
+        self._reformatter: Any = None
         self._stop = threading.Event()
         self._inbox = Inbox(QUEUE, self._counters)
         self._seq = 0
@@ -101,6 +100,8 @@ class V4l2Camera(BaseSource):
             raise open_error(path, err) from err
         video = container.streams.video[0]
         context = video.codec_context
+        # One scaler for all frames: `frame.to_ndarray` would set up another one for each.
+        self._reformatter = av.video.reformatter.VideoReformatter()
         self._stop = threading.Event()
         self._inbox = Inbox(QUEUE, self._counters)
         self._last_ns = time.monotonic_ns()
