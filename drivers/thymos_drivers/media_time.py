@@ -134,7 +134,8 @@ def to_s16(data: NDArray[Any], *, planar: bool, channels: int) -> NDArray[np.int
         return ((table.astype(np.int16) - 128) << 8).astype(np.int16)
     if table.dtype == np.int32:
         wide = (table.astype(np.int64) + 0x8000) >> 16
-        return np.clip(wide, -32768, 32767).astype(np.int16)
+        short: NDArray[np.int16] = np.clip(wide, -32768, 32767).astype(np.int16)
+        return short
     if np.issubdtype(table.dtype, np.floating):
         level = np.nan_to_num(table, nan=0.0, posinf=1.0, neginf=-1.0)
         full: NDArray[np.int16] = np.clip(np.rint(level * 32768.0), -32768, 32767).astype(np.int16)

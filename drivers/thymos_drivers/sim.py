@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TypedDict, cast
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,7 +225,8 @@ class SimMicrophone(SimSource):
 
     def _wave(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
         if self._sound == "tone":
-            return cast("NDArray[np.float64]", 0.3 * np.sin(2 * np.pi * 440 * t))
+            tone: NDArray[np.float64] = 0.3 * np.sin(2 * np.pi * 440 * t)
+            return tone
         if self._sound == "noise":
             start = round(float(t[0]) * self._rate)
             return np.random.default_rng([self._seed, start, 1]).normal(0, 0.1, t.size)
@@ -236,7 +237,8 @@ class SimMicrophone(SimSource):
         syllable = np.clip(np.sin(2 * np.pi * 4 * t), 0, 1) ** 0.5
         pitch = 2 * np.pi * (140 * t + 8 * np.sin(2 * np.pi * 0.7 * t) / (2 * np.pi * 0.7))
         voice = sum(np.sin(k * pitch) / k for k in range(1, 12))
-        return cast("NDArray[np.float64]", 0.15 * talking * syllable * voice)
+        speech: NDArray[np.float64] = 0.15 * talking * syllable * voice
+        return speech
 
 
 class SimNose(SimSource):

@@ -72,7 +72,7 @@ def read_encoder(path: Path) -> dict[str, Array]:
 
 def write_encoder(path: Path, weights: dict[str, Array], layers: int) -> None:
     """Save the first layers of an encoder as float16 `.npz`, to carry it somewhere."""
-    keep = {
+    keep: dict[str, Any] = {
         k: v.astype(np.float16)
         for k, v in weights.items()
         if not k.startswith("layer_") or k.startswith("layer_norm")

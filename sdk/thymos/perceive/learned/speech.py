@@ -75,7 +75,7 @@ class SpeechEmotion:
             starts = list(range(0, len(x) - _SPAN, _HOP))
             spans = [x[s : s + _SPAN] for s in [*starts, len(x) - _SPAN]]
         found = [softmax(self._session.run(None, {"pcm": s[None]})[0])[0] for s in spans]
-        probs = np.mean(found, axis=0, dtype=np.float32)
+        probs = np.asarray(np.mean(found, axis=0, dtype=np.float32))
         valence, arousal = on_plane(probs, self.labels)
         return SpeechReading(probs, to_emotions(probs, self.labels), float(valence), float(arousal))
 
