@@ -21,16 +21,15 @@ from thymos.align.window import Window
 from thymos.clock import RobotClock
 from thymos.contract import Cue
 from thymos.estimate import Estimate, age_ms, number, source_info
-from thymos.perceive.threads import Asked, PerceiverThreads
+from thymos.perceive.threads import QUEUE, Asked, PerceiverThreads
 from thymos.pipeline import Pipeline
 from thymos.reason.base import Evidence
 from thymos.reason.fusion import fuse
-from thymos.samples import Kind, Sample, StreamSpec
+from thymos.samples import Sample, StreamSpec
 from thymos_nodes.convert import window_to_msg
 
 POLL_S = 0.02
 JOIN_S = 3.0
-QUEUE = {Kind.VIDEO: 64, Kind.AUDIO: 512, Kind.GAS: 256}
 MAX_WINDOWS = 4  # windows that may wait for slow perceivers; the oldest is then given out as it is
 
 Publish = Callable[[PerceptionWindow], None]
@@ -66,7 +65,7 @@ class Perceiving:
         self._on_window = on_window
         self._items: Queue[Item | None] = Queue()
         self._made: Queue[tuple[Estimate, Asked] | None] = Queue()
-        self._perceivers = PerceiverThreads(QUEUE)
+        self._perceivers = PerceiverThreads()
         self._lock = threading.Lock()
         self._unseen: Counter[str] = Counter()  # samples that wait to be observed, by stream
         self._behind = 0  # windows that wait for the second thread

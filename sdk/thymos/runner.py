@@ -23,10 +23,8 @@ from thymos.newest import Newest
 from thymos.perceive.threads import PerceiverThreads
 from thymos.pipeline import Pipeline
 from thymos.reading import Readers
-from thymos.samples import Counters, Kind, Sample, Source
+from thymos.samples import Counters, Sample, Source
 
-# How many samples may wait for one perceiver before further ones are refused (and counted).
-QUEUE = {Kind.VIDEO: 32, Kind.AUDIO: 512, Kind.GAS: 256}
 POLL_S = 0.01
 
 
@@ -99,7 +97,7 @@ class LiveRun:
         self._pipeline = pipeline
         self._clock = clock
         self._readers = Readers(sources, clock)
-        self._perceivers = PerceiverThreads(QUEUE)
+        self._perceivers = PerceiverThreads()
         self._cancel = threading.Event()
         self.summary = LiveSummary()
 

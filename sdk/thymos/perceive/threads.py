@@ -15,6 +15,8 @@ from thymos.perceive.base import Perceiver
 from thymos.samples import Kind, Sample, StreamSpec
 
 STOP_WAIT_S = 10.0
+QUEUE = {Kind.VIDEO: 64, Kind.AUDIO: 512, Kind.GAS: 256}
+"""How many samples may wait for one perceiver before further ones are refused (and counted)."""
 
 Found = tuple[list[Cue], list[str]]  # cues, and what was lacking in words
 
@@ -138,7 +140,7 @@ class PerceiverThreads:
             refused (and counted).
     """
 
-    def __init__(self, limits: Mapping[Kind, int]) -> None:
+    def __init__(self, limits: Mapping[Kind, int] = QUEUE) -> None:
         self._limits = limits
         self._workers: list[_Worker] = []
         self._stopped = False
