@@ -37,3 +37,43 @@ def test_unknown_fields_are_refused() -> None:
 
 def test_nine_intents() -> None:
     assert len(set(INTENTS)) == 9
+
+
+def test_what_version_1_0_wrote_still_validates() -> None:
+    """Fields that came later may be missing; the one that became optional may be there."""
+    old = {
+        "schema_version": "1.0.0",
+        "window": {"id": "w000000", "t0_ns": 0, "t1_ns": 4_000_000_000, "streams": {}},
+        "cues": [],
+        "explanation": {
+            "emotions": [],
+            "valence": None,
+            "arousal": None,
+            "steps": [],
+            "conflict": {"degree": 0.0, "modalities": []},
+            "modality_weights": {},
+            "rationale": "Nothing was perceived.",
+            "abstained": True,
+            "backend": "rules",
+            "model": "rules-1",
+            "parse_ok": True,
+        },
+        "response": {
+            "intent": "neutral",
+            "candidates": [],
+            "text": "",
+            "text_source": "none",
+            "gesture": "none",
+            "guard": {"action": "none"},
+        },
+        "latency_ms": {"total": 12.5},
+    }
+    report = WindowReport.model_validate(old)
+    jsonschema.validate(old, json.loads(json_schema()))
+    assert report.latency_ms == {"total": 12.5}
+    line = json.loads(report.line())
+    jsonschema.validate(line, json.loads(json_schema()))
+    assert "latency_ms" not in line
+    assert WindowReport.model_validate(line).model_copy(update={"latency_ms": {"total": 12.5}}) == (
+        report
+    )

@@ -63,7 +63,7 @@ class NoseFile(BaseSource):
         origin: Origin = Origin.RECORDED,
     ) -> None:
         spec = StreamSpec(
-            stream, Kind.GAS, 0.0, (-1,), "adc", (), f"{stream}_frame", origin, str(path)
+            stream, Kind.GAS, 0.0, (-1,), "adc", (), f"{stream}_frame", origin, Path(path).name
         )
         super().__init__(spec)
         self.path = Path(path)

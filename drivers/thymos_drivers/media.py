@@ -238,7 +238,7 @@ class VideoFile(MediaFile):
                 channels=("r", "g", "b"),
                 frame_id=f"{stream}_optical_frame",
                 origin=origin,
-                device=str(path),
+                device=Path(path).name,
             ),
         )
         self._max_side = max_side
@@ -304,7 +304,15 @@ class AudioFile(MediaFile):
         super().__init__(
             path,
             StreamSpec(
-                stream, Kind.AUDIO, 0.0, (-1, -1), "s16", (), f"{stream}_frame", origin, str(path)
+                stream,
+                Kind.AUDIO,
+                0.0,
+                (-1, -1),
+                "s16",
+                (),
+                f"{stream}_frame",
+                origin,
+                Path(path).name,
             ),
         )
 

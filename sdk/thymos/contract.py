@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = "1.0.0"
+SCHEMA_VERSION = "1.1.0"
 
 Modality = Literal["face", "voice", "words", "smell"]
 MODALITIES: tuple[Modality, ...] = ("face", "voice", "words", "smell")
@@ -154,6 +154,17 @@ class Conflict(Model):
     text: str = ""
 
 
+class Asked(Model):
+    """What a language model was asked and what it wrote, word for word.
+
+    May hold words of people or of devices: data, never an instruction.
+    """
+
+    prompt: str = Field(description="Name of the prompt file that stands before it: `explain-1`.")
+    text: str = Field(description="The last turn: this window's evidence.")
+    answer: str = Field(description="What the model wrote, before it was checked.")
+
+
 class Explanation(Model):
     """What the person may feel, and why the robot thinks so."""
 
@@ -174,6 +185,7 @@ class Explanation(Model):
     model: str
     parse_ok: bool = Field(description="False if a model's output had to be replaced by rules.")
     fallback: str = Field(default="", description="Why rules stood in, if they did.")
+    asked: Asked | None = Field(default=None, description="Null if no model was asked.")
 
 
 class IntentScore(Model):
@@ -203,6 +215,7 @@ class Response(Model):
     guard: Guard
     answers: str = Field(default="", description="Id of the window whose explanation it answers.")
     spoken: str = Field(default="", description="File name of the spoken answer, if any.")
+    asked: Asked | None = Field(default=None, description="Null if no model was asked.")
 
 
 class SourceInfo(Model):
@@ -224,13 +237,24 @@ class WindowReport(Model):
     explanation: Explanation
     response: Response
     latency_ms: dict[str, float] = Field(
+        default_factory=dict,
         description="Wall time of each stage: perceive, words, reason, respond, speak, total; "
-        "`estimate` is window end to first affect estimate (live only)."
+        "`estimate` is window end to first affect estimate (live only). Left out where the same "
+        "input must give the same bytes (`windows.jsonl`); `latency.jsonl` holds it there.",
     )
     sources: tuple[SourceInfo, ...] = ()
     notes: tuple[str, ...] = Field(
         default=(), description="What was lacking or degraded, in words."
     )
+
+    def line(self) -> str:
+        """The report as one line of `windows.jsonl`: without wall time, so it can be compared."""
+        return self.model_dump_json(exclude={"latency_ms"}) + "\n"
+
+    def latency_line(self) -> str:
+        """The wall time of the window as one line of `latency.jsonl`."""
+        timed = {"window": self.window.id, "latency_ms": self.latency_ms}
+        return json.dumps(timed, separators=(",", ":")) + "\n"
 
 
 def json_schema() -> str:

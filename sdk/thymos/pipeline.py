@@ -6,6 +6,7 @@ and replay, with threads for live devices; the ROS nodes use the same stages one
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
@@ -84,8 +85,12 @@ class Pipeline:
 
     # -- stages that need models are built on first use, so that errors come from one place
 
-    def prepare(self) -> None:
+    def prepare(self, *, patient: bool = False) -> None:
         """Build the stages now (loads models). Otherwise the first window does.
+
+        Args:
+            patient: A language model gets as long as it needs, so that what it writes does not
+                depend on how busy the machine is. It is bounded by the length of its answer.
 
         Raises:
             ModelError: A backend that was asked for by name cannot run.
@@ -93,11 +98,14 @@ class Pipeline:
         from thymos import reason, respond
         from thymos.models import ModelStore
 
-        store = ModelStore()
+        config = self.config
+        if patient:
+            unhurried = config.reason.model_copy(update={"deadline_s": math.inf})
+            config = config.model_copy(update={"reason": unhurried})
         if self._reasoner is None:
-            self._reasoner = reason.build(self.config, store)
+            self._reasoner = reason.build(config, ModelStore())
         if self._responder is None:
-            self._responder = respond.build(self.config, self._reasoner)
+            self._responder = respond.build(config, self._reasoner)
         if self._speaker is None and self.config.respond.speak and self._wants_sound:
             try:
                 self._speaker = respond.build_speaker(self.config)

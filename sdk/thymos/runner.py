@@ -8,7 +8,7 @@ thread of its own; what cannot keep up is dropped at a named place and counted.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -29,14 +29,21 @@ POLL_S = 0.01
 
 
 def run_offline(
-    sources: Sequence[Source], pipeline: Pipeline, *, stop: threading.Event | None = None
+    sources: Sequence[Source],
+    pipeline: Pipeline,
+    *,
+    stop: threading.Event | None = None,
+    pace: Callable[[Sample], None] | None = None,
 ) -> Iterator[WindowReport]:
     """Run step by step: every window is perceived, reasoned about and answered, in order.
+
+    What comes out depends on the samples alone: not on the rate, nor on how busy the machine is.
 
     Args:
         sources: Opened here and closed at the end, also when the caller stops early.
         pipeline: Gets the samples.
         stop: Ends the run early, soon after it is set.
+        pace: Called with each sample before it is taken in; waits until its time has come.
 
     Yields:
         One report a window, in order of time.
@@ -51,8 +58,10 @@ def run_offline(
         for source in sources:
             stack.enter_context(source)
             pipeline.add_stream(source.spec)
-        pipeline.prepare()
+        pipeline.prepare(patient=True)
         for sample in merge(sources):
+            if pace is not None:
+                pace(sample)
             if stop.is_set():
                 return
             pipeline.push(sample)

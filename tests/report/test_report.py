@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -200,8 +201,18 @@ def test_session_writes_lines_as_it_goes(reports, tmp_path: Path) -> None:
         assert len(part.read_text().splitlines()) == 1
         assert not (out / "windows.jsonl").exists()
         session.on_report(reports[1])
-    assert len((out / "windows.jsonl").read_text().splitlines()) == 2
-    assert sorted(p.name for p in out.iterdir()) == ["mine.txt", "report.html", "windows.jsonl"]
+    lines = (out / "windows.jsonl").read_text().splitlines()
+    assert len(lines) == 2
+    names = ["latency.jsonl", "mine.txt", "report.html", "windows.jsonl"]
+    assert sorted(p.name for p in out.iterdir()) == names
+    # Wall time is beside the windows, not in them: nothing else of a report is left out.
+    assert all("latency_ms" not in json.loads(line) for line in lines)
+    times = [json.loads(line) for line in (out / "latency.jsonl").read_text().splitlines()]
+    assert times == [{"window": r.window.id, "latency_ms": r.latency_ms} for r in reports[:2]]
+    again = [
+        json.loads(a) | {"latency_ms": b["latency_ms"]} for a, b in zip(lines, times, strict=True)
+    ]
+    assert again == [json.loads(r.model_dump_json()) for r in reports[:2]]
 
 
 def test_session_stopped_early_says_so(reports, tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ class _JsonPrinter(_Notes):
         self._lines.__exit__(*details)
 
     def on_report(self, report: WindowReport) -> None:
-        write_line(self._out, report)
+        write_line(self._out, report, timed=True)
 
 
 def _printer(json: bool) -> Any:

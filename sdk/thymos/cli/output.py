@@ -39,9 +39,9 @@ def json_lines() -> Iterator[TextIO]:
             os.close(keep)
 
 
-def write_line(out: TextIO, report: WindowReport) -> None:
-    """Write one report as one line, at once."""
-    out.write(report.model_dump_json() + "\n")
+def write_line(out: TextIO, report: WindowReport, *, timed: bool = False) -> None:
+    """Write one report as one line, at once; wall times only of a live run."""
+    out.write(report.model_dump_json() + "\n" if timed else report.line())
     out.flush()
 
 

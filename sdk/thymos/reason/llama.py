@@ -22,7 +22,7 @@ from thymos.reason import grammar, rules
 from thymos.reason.base import Evidence, TextSink
 from thymos.reason.check import ARGUES, lexicon, objection
 from thymos.reason.llm import Completer, Completion
-from thymos.reason.prompt import load_prompt, modality_sentences
+from thymos.reason.prompt import asked, load_prompt, modality_sentences
 from thymos.reason.wording import adjective, onset, phrase
 
 PROMPT = "explain-1"
@@ -53,7 +53,7 @@ class LlamaReasoner:
 
     Args:
         llm: The loaded model; may be shared with the responder.
-        deadline_s: Seconds for one explanation; after that rules answer.
+        deadline_s: Seconds for one explanation; after that rules answer. `math.inf` for none.
         warm: Read the fixed part of the prompt into the cache now.
     """
 
@@ -65,7 +65,8 @@ class LlamaReasoner:
         self._prompt = load_prompt(PROMPT)
         if warm:
             fixed = self._prompt.fixed
-            llm.complete(list(fixed), max_tokens=0, slot=SLOT, fixed=len(fixed), deadline_s=60.0)
+            warm_s = max(60.0, deadline_s)
+            llm.complete(list(fixed), max_tokens=0, slot=SLOT, fixed=len(fixed), deadline_s=warm_s)
 
     @property
     def backend(self) -> str:
@@ -102,8 +103,9 @@ class LlamaReasoner:
         stream = _WhyStream(on_text) if on_text else None
         zero_ns = evidence.zero_ns if self.writes else None
         told = modality_sentences(self._prompt, cues, ids, zero_ns)
+        chat = self._prompt.chat(sentences=told, labels=", ".join(labels))
         done = self.llm.complete(
-            self._prompt.chat(sentences=told, labels=", ".join(labels)),
+            chat,
             grammar=self._grammar(evidence, cues, ids, labels),
             max_tokens=MAX_TOKENS,
             on_text=stream,
@@ -112,6 +114,7 @@ class LlamaReasoner:
             slot=SLOT,
             fixed=len(self._prompt.fixed),
         )
+        question = asked(self._prompt, chat, done.text)
         written, fault = self._read(done, cues, ids, labels, evidence.zero_ns)
         if written is None:
             self.stats["fallback"] += 1
@@ -119,9 +122,10 @@ class LlamaReasoner:
             if on_text is not None and stream is not None and stream.told:
                 on_text("\n")  # what was shown so far does not hold
             made = self._rules.explain(evidence, on_text=on_text)
-            return made.model_copy(update={"parse_ok": False, "fallback": fault})
+            return made.model_copy(update={"parse_ok": False, "fallback": fault, "asked": question})
         self.stats["worded by the model"] += 1
-        return self._compose(evidence, cues, ids, written, on_text)
+        made = self._compose(evidence, cues, ids, written, on_text)
+        return made.model_copy(update={"asked": question})
 
     def close(self) -> None:
         """Let the model go."""

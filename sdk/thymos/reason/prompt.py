@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from thymos.contract import MODALITIES, Cue
+from thymos.contract import MODALITIES, Asked, Cue
 from thymos.errors import ModelError
 from thymos.reason.llm import Message
 from thymos.reason.wording import onset, phrase, sanitise
@@ -35,6 +36,18 @@ class Prompt:
         """The whole chat, ending with this turn. Values are put in literally, once."""
         text = re.sub(r"\{(\w+)\}", lambda m: values.get(m[1], m[0]), self.user)
         return [*self.fixed, {"role": "user", "content": text}]
+
+
+MAX_ANSWER = 4000
+
+
+def asked(prompt: Prompt, chat: Sequence[Message], answer: str) -> Asked:
+    """What is published of a question to a model: its last turn and what came back."""
+    # What a runner hands over need not be text that can be written anywhere.
+    text, plain = (
+        s[:MAX_ANSWER].encode(errors="replace").decode() for s in (chat[-1]["content"], answer)
+    )
+    return Asked(prompt=prompt.name, text=text, answer=plain)
 
 
 @functools.cache

@@ -274,8 +274,10 @@ def _without_words(report: WindowReport) -> WindowReport:
         s.model_copy(update={"text": hidden}) if s.modality == "words" else s
         for s in report.explanation.steps
     )
-    explanation = report.explanation.model_copy(update={"steps": steps, "rationale": hidden})
-    response = report.response.model_copy(update={"text": hidden})
+    explanation = report.explanation.model_copy(
+        update={"steps": steps, "rationale": hidden, "asked": None}
+    )
+    response = report.response.model_copy(update={"text": hidden, "asked": None})
     return report.model_copy(
         update={"cues": cues, "explanation": explanation, "response": response}
     )

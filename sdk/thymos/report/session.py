@@ -1,4 +1,4 @@
-"""The folder of a run: `windows.jsonl` as it goes, `report.html` at the end."""
+"""The folder of a run: `windows.jsonl` and `latency.jsonl` as it goes, `report.html` at the end."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from thymos.report.traces import TraceCollector
 from thymos.samples import Sample, StreamSpec
 
 WINDOWS = "windows.jsonl"
+LATENCY = "latency.jsonl"
 REPORT = "report.html"
-_OURS = re.compile(r"windows\.jsonl(\.part)?|report\.html|answer-w\d{6,}\.wav")
+_OURS = re.compile(r"(windows|latency)\.jsonl(\.part)?|report\.html|answer-w\d{6,}\.wav")
 MAX_KEPT = 600
 """Windows kept for the report; `windows.jsonl` has no limit."""
 
@@ -29,7 +30,8 @@ class Session(Observer):
 
     Use it as a context manager around the run and give it to the pipeline as an observer. Windows
     go to `windows.jsonl.part`, which gets its name when the run is over; a run that stopped early
-    says so in the report. Results of an earlier run in the same folder are removed first.
+    says so in the report. What depends on the wall clock goes to `latency.jsonl`, so that equal
+    runs give equal windows. Results of an earlier run in the same folder are removed first.
 
     Args:
         folder: Created if it is not there.
@@ -58,6 +60,7 @@ class Session(Observer):
         self._count = 0
         self._skipped = 0
         self._lines: IO[str] | None = None
+        self._times: IO[str] | None = None
         self._fault: OSError | None = None
 
     def __enter__(self) -> Session:
@@ -67,6 +70,7 @@ class Session(Observer):
                 if _OURS.fullmatch(old.name):
                     old.unlink()
             self._lines = (self.folder / f"{WINDOWS}.part").open("w", encoding="utf-8")
+            self._times = (self.folder / f"{LATENCY}.part").open("w", encoding="utf-8")
         except OSError as err:
             raise unwritable(self.folder, err) from err
         return self
@@ -77,7 +81,10 @@ class Session(Observer):
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._close_lines(whole=self._fault is None)
+        whole = self._fault is None
+        self._close(self._lines, whole=whole)
+        self._close(self._times, whole=whole)
+        self._lines = self._times = None
         if self._fault is not None:
             raise unwritable(self.folder, self._fault) from value
         if kind is not None and not self._count:
@@ -111,28 +118,30 @@ class Session(Observer):
         """Write a window at once; a disk that is full is told at the end of the run."""
         if len(self._reports) < MAX_KEPT:
             self._reports.append(report)
-        if self._lines is None or self._fault is not None:
+        if self._lines is None or self._times is None or self._fault is not None:
             return
         try:
-            self._lines.write(report.model_dump_json() + "\n")
+            self._lines.write(report.line())
             self._lines.flush()
             self._count += 1
+            self._times.write(report.latency_line())
+            self._times.flush()
         except OSError as err:
             self._fault = err
 
-    def _close_lines(self, *, whole: bool) -> None:
-        if self._lines is None:
+    def _close(self, lines: IO[str] | None, *, whole: bool) -> None:
+        """Give a file its name; one of a run without a window is taken away."""
+        if lines is None:
             return
-        part = Path(self._lines.name)
+        part = Path(lines.name)
         try:
-            self._lines.close()
+            lines.close()
             if whole and self._count:
-                part.replace(self.folder / WINDOWS)
+                part.replace(part.with_suffix(""))
             elif whole:
                 part.unlink()
         except OSError as err:
             self._fault = self._fault or err
-        self._lines = None
 
     def _write_report(self) -> None:
         said = {r.window.id: self.folder / r.response.spoken for r in self._reports}

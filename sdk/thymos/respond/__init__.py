@@ -34,7 +34,7 @@ def build(config: Config, model: Reasoner | Completer | None = None) -> Responde
     return StreetResponder(
         llm if usable else None,
         seed=config.reason.seed,
-        deadline_s=min(4.0, config.reason.deadline_s),
+        deadline_s=config.reason.deadline_s / 2,
     )
 
 

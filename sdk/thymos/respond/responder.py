@@ -7,6 +7,7 @@ import re
 from collections import Counter, deque
 
 from thymos.contract import (
+    Asked,
     Cue,
     Explanation,
     Gesture,
@@ -19,7 +20,7 @@ from thymos.reason import grammar
 from thymos.reason.base import Evidence
 from thymos.reason.llama import WRITES_FROM_BYTES
 from thymos.reason.llm import Completer
-from thymos.reason.prompt import load_prompt
+from thymos.reason.prompt import asked, load_prompt
 from thymos.reason.rules import choose_cues
 from thymos.reason.wording import adjective, phrase
 from thymos.respond import guard, templates
@@ -50,7 +51,7 @@ class StreetResponder:
     Args:
         llm: The model shared with the reasoner; None answers from templates alone.
         seed: Part of the choice among sentences.
-        deadline_s: Seconds the model may take.
+        deadline_s: Seconds the model may take; `math.inf` for as long as it needs.
     """
 
     def __init__(
@@ -64,7 +65,8 @@ class StreetResponder:
         self._prompt = load_prompt("reply-write-1" if self._writes else "reply-1")
         if llm is not None:
             fixed = self._prompt.fixed
-            llm.complete(list(fixed), max_tokens=0, slot=SLOT, fixed=len(fixed), deadline_s=60.0)
+            warm_s = max(60.0, deadline_s)
+            llm.complete(list(fixed), max_tokens=0, slot=SLOT, fixed=len(fixed), deadline_s=warm_s)
 
     @property
     def _writes(self) -> bool:
@@ -107,7 +109,7 @@ class StreetResponder:
             recent=self._recent,
             count=OPTIONS,
         )
-        text, source, verdict = self._word(explanation, evidence, intent, options)
+        text, source, verdict, question = self._word(explanation, evidence, intent, options)
         self._recent.append(text)
         self.stats[source] += 1
         return self._made(
@@ -118,6 +120,7 @@ class StreetResponder:
             source=source,
             gesture=_gesture(intent, group, evidence),
             verdict=verdict,
+            asked=question,
         )
 
     def close(self) -> None:
@@ -125,26 +128,26 @@ class StreetResponder:
 
     def _word(
         self, explanation: Explanation, evidence: Evidence, intent: Intent, options: list[str]
-    ) -> tuple[str, str, Guard]:
-        """The sentence, whose words it is, and what the guard says of it."""
+    ) -> tuple[str, str, Guard, Asked | None]:
+        """The sentence, whose words it is, what the guard says of it, what a model was asked."""
         if self._llm is None or explanation.abstained:
-            return options[0], "template", Guard(action="none")
-        written = self._ask(self._llm, explanation, evidence, intent, options)
+            return options[0], "template", Guard(action="none"), None
+        written, question = self._ask(self._llm, explanation, evidence, intent, options)
         if written is None:
             self.stats["model gave nothing"] += 1
             reason = "the model gave no usable answer"
-            return options[0], "template", Guard(action="replaced", reason=reason)
+            return options[0], "template", Guard(action="replaced", reason=reason), question
         if isinstance(written, int):
             self.stats["chosen by the model"] += 1
-            return options[written], "template", Guard(action="none")
+            return options[written], "template", Guard(action="none"), question
         fault = guard.objection(
             written, evidence.cues, templates.known_words(group_of(explanation)), self._recent
         )
         if fault:
             self.stats["model refused"] += 1
             reason = f"the model's sentence was refused: {fault}"
-            return options[0], "template", Guard(action="replaced", reason=reason)
-        return written, "model", Guard(action="none")
+            return options[0], "template", Guard(action="replaced", reason=reason), question
+        return written, "model", Guard(action="none"), question
 
     def _ask(
         self,
@@ -153,31 +156,36 @@ class StreetResponder:
         evidence: Evidence,
         intent: Intent,
         options: list[str],
-    ) -> int | str | None:
-        """Let the model choose (index) or write (sentence); None if it did neither."""
+    ) -> tuple[int | str | None, Asked]:
+        """Let the model choose (index) or write (sentence), or neither; and what it was asked."""
         observed = [phrase(c) for c in choose_cues(evidence)][:MAX_OBSERVED]
         rows = [f"{n} {row}" for n, row in enumerate(options, start=1)]
+        chat = self._prompt.chat(
+            label=adjective(explanation.emotions[0].label),
+            observed="; ".join(observed) or "nothing more",
+            intent=intent,
+            options=" ".join(options) if self._writes else "\n".join(rows),
+        )
         done = llm.complete(
-            self._prompt.chat(
-                label=adjective(explanation.emotions[0].label),
-                observed="; ".join(observed) or "nothing more",
-                intent=intent,
-                options=" ".join(options) if self._writes else "\n".join(rows),
-            ),
+            chat,
             grammar=grammar.say(guard.MAX_CHARS) if self._writes else grammar.pick(len(options)),
             max_tokens=48 if self._writes else 12,
             deadline_s=self._deadline_s,
             slot=SLOT,
             fixed=len(self._prompt.fixed),
         )
+        return self._read(done.text, len(options)), asked(self._prompt, chat, done.text)
+
+    def _read(self, text: str, options: int) -> int | str | None:
+        """The index or sentence in what the model wrote; None if there is none."""
         try:
-            answer = json.loads(done.text)
+            answer = json.loads(text)
             if self._writes:
-                return str(answer["say"]) if isinstance(answer["say"], str) else None
+                return answer["say"] if isinstance(answer["say"], str) else None
             choice = int(answer["pick"]) - 1
         except (ValueError, TypeError, KeyError, RecursionError):
             return None
-        return choice if 0 <= choice < len(options) else None
+        return choice if 0 <= choice < options else None
 
     @staticmethod
     def _made(
@@ -189,6 +197,7 @@ class StreetResponder:
         source: str,
         gesture: Gesture,
         verdict: Guard,
+        asked: Asked | None = None,
     ) -> Response:
         return Response.model_validate(
             {
@@ -199,6 +208,7 @@ class StreetResponder:
                 "gesture": gesture,
                 "guard": verdict,
                 "answers": evidence.window.id,
+                "asked": asked,
             }
         )
 
