@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from thymos_msgs.msg import GasArray
 
 from thymos.contract import Cue
+from thymos.samples import CLIMATE
 from thymos_nodes import qos
 from thymos_nodes.convert import header, number_to_msg
 
@@ -59,6 +60,7 @@ def gas_sensor_array(m: GasArray, olfaction: ModuleType) -> Any:
     sensors = [
         _sensor(olfaction, m, name, technology=MOX, raw=value, units=units)
         for name, value in zip(m.channel_names, m.values, strict=True)
+        if name.strip().lower() not in CLIMATE
     ]
     climate = (
         ("temperature", TEMP, m.temperature, CENTIGRADE),

@@ -26,12 +26,21 @@ class Kind(str, enum.Enum):
 
     VIDEO: uint8 [height, width, 3], RGB.
     AUDIO: int16 [frames, channels], full scale ±32768; `t_ns` is the time of the first frame.
-    GAS: float64 [channels] in `StreamSpec.unit`; NaN marks an invalid channel.
+    GAS: float64 [channels] in `StreamSpec.unit`, channels of `CLIMATE` in their own; NaN marks an
+        invalid channel.
     """
 
     VIDEO = "video"
     AUDIO = "audio"
     GAS = "gas"
+
+
+CLIMATE = {"temperature": "degC", "humidity": "percent", "pressure": "hPa"}
+"""Channels of a GAS stream that measure the air and not a gas, with their units.
+
+They are there to compensate gas sensors. No class may be learnt from them: they recognise the room
+and the day, not the smell. `gas_channels` leaves them out.
+"""
 
 
 class Origin(str, enum.Enum):
@@ -208,6 +217,11 @@ def frozen(payload: NDArray[Any]) -> NDArray[Any]:
     view = payload.view()
     view.flags.writeable = False
     return view
+
+
+def gas_channels(spec: StreamSpec) -> tuple[int, ...]:
+    """Positions of the gas sensors among the channels of a nose: all but those of `CLIMATE`."""
+    return tuple(i for i, name in enumerate(spec.channels) if name.strip().lower() not in CLIMATE)
 
 
 def duration_ns(sample: Sample, spec: StreamSpec) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,7 +21,7 @@ from thymos.perceive.clean_air import (
     response,
 )
 from thymos.perceive.face_cues import into
-from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec
+from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec, gas_channels
 
 MIN_CHANGE = 0.08
 """Smallest response that counts; below it MOX sensors drift and answer humidity."""
@@ -92,11 +92,15 @@ class SmellPerceiver:
         self.notes: tuple[str, ...] = ()
 
     def start(self, spec: StreamSpec) -> None:
-        """Read the calibration.
+        """Read the calibration. Temperature, humidity and pressure are no gas: they are left out.
 
         Raises:
             ConfigError: The calibration file is wrong or belongs to another nose.
         """
+        self._all = len(spec.channels)
+        self._gas = list(gas_channels(spec))
+        names = tuple(spec.channels[i] for i in self._gas)
+        spec = replace(spec, channels=names, shape=(len(names),))
         clean = load_clean_air(Path(self._clean_air), spec) if self._clean_air else None
         self._spec = spec
         self._baseline = Baseline(spec, clean)
@@ -107,8 +111,10 @@ class SmellPerceiver:
         if self._spec is None:
             return
         values = np.asarray(sample.payload, dtype=np.float64).ravel()
+        fits = len(values) == self._all
+        values = values[self._gas] if fits else values
         bad = Flag.INVALID in sample.flags or not np.isfinite(values).any()
-        if bad or len(values) != len(self._spec.channels):
+        if bad or not fits:
             why = sample.note or "the reading is invalid"
             self._readings.append(Reading(sample.t_ns, np.full(self._width, np.nan), why))
             return
