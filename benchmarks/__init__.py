@@ -1,1 +1,14 @@
-"""Every performance figure of the README: `make bench`, or `python -m benchmarks`."""
+"""Every performance figure of Thymos: `make bench`, or `python -m benchmarks`.
+
+Each benchmark is a module here with one function `run(repeats, quick) -> list[Figure]`; it runs
+in a process of its own, so that none disturbs (or ends) another. How each is measured:
+`docs/benchmarks.md`.
+"""
+
+BENCHMARKS = {
+    "window": "a window query over 10 s of three streams, both backends",
+    "replay": "a recording through the windower, against plain reading",
+    "growth": "cost as streams grow: 1 to 16 cameras, 1 to 64 channels",
+    "small": "start-up, decoding, the report page",
+    "path": "the whole street in real time, with all models",
+}

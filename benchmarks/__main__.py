@@ -1,64 +1,106 @@
-"""Run all benchmarks, print their tables, and write `benchmarks/out/figures.json`.
+"""Run benchmarks, print a table, and write `benchmarks/out/bench.json`.
 
-    python -m benchmarks [--seconds 60] [--backend auto|llama|rules]
+    python -m benchmarks                   # all, about eight minutes
+    python -m benchmarks align window      # some
+    python -m benchmarks --quick           # tiny sizes: does it work? The figures mean nothing.
+    python -m benchmarks --markdown        # put the last results into docs/benchmarks.md
 
-Close other programs first: the figures are about two free cores.
+Close other programs first: the figures are about two free cores. Exit code 1 if a benchmark
+failed (the others still run); a missed target is no failure, the table says it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-from dataclasses import asdict
+import sys
+import time
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.small import measure_small
+from benchmarks import BENCHMARKS
+from benchmarks.alone import alone
+from benchmarks.machine import machine
+from benchmarks.pages import draw, write_markdown
 from thymos.bench.figures import Figure, table
-from thymos.bench.path import measure
-from thymos.cli.settings import BACKENDS, settings
 
 OUT = Path(__file__).parent / "out"
+REPEATS = 5
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=60, help="how long the path runs live")
-    parser.add_argument("--backend", choices=BACKENDS)
+def main() -> int:
+    options = _options()
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
+    if options.peers:
+        sys.path.append(str(options.peers.resolve()))  # last: nothing of ours is replaced
+    if options.markdown:
+        write_markdown(options.out)
+        return 0
+    options.out.mkdir(parents=True, exist_ok=True)
+    about = machine()
+    console.print(", ".join(f"{k} {v}" for k, v in about.items()))
+    repeats = options.repeats or (1 if options.quick else REPEATS)
+    figures: list[Figure] = []
+    failed: list[str] = []
+    for number, name in enumerate(options.names, 1):
+        title = f"{name}: {BENCHMARKS[name]}"
+        console.print(f"[dim]{number}/{len(options.names)} {title} …[/]")
+        start = time.perf_counter()
+        try:
+            made = alone(name, repeats, options.quick)
+        except Exception as err:  # noqa: BLE001  (one broken benchmark must not hide the others)
+            failed.append(name)
+            console.print(f"[red]{name} failed: {type(err).__name__}: {err}[/]")
+            continue
+        console.print(table(made, f"{title} ({time.perf_counter() - start:.0f} s)"))
+        figures += made
+        _write(options.out, about, figures)  # kept, should a later one hang
+    _write(options.out, about, figures)
+    draw(options.out)
+    missed = [f.name for f in figures if f.reached is False]
+    console.print(f"written: {options.out / 'bench.json'}; {len(figures)} figures, ", end="")
+    console.print(
+        f"{len(missed)} targets missed: {'; '.join(missed)}" if missed else "all targets met"
+    )
+    if failed:
+        console.print(f"[red]failed: {', '.join(failed)}[/]")
+    return 1 if failed else 0
+
+
+def _options() -> argparse.Namespace:
+    told, _, more = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=told,
+        epilog=more,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    names = "\n".join(f"{k}: {v}" for k, v in BENCHMARKS.items())
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, one repeat")
+    parser.add_argument("--repeats", type=int, help=f"of each measurement (default {REPEATS})")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder for the results")
+    parser.add_argument("--peers", type=Path, help="folder to import peers from, if not installed")
+    parser.add_argument("--markdown", action="store_true", help="write docs/benchmarks.md")
     options = parser.parse_args()
-    console = Console(highlight=False)
-    OUT.mkdir(exist_ok=True)
-    machine = {
-        "cores": len(os.sched_getaffinity(0)),
-        "processor": processor(),
-        "python": platform.python_version(),
-        "load_before": round(os.getloadavg()[0], 2),
-    }
-    console.print(machine)
-    parts: dict[str, list[Figure]] = {}
-    parts["small"] = measure_small(OUT)
-    console.print(table(parts["small"], "small parts"))
-    config = settings(None, reason={"backend": options.backend})
-    parts["path"] = measure(OUT / "input", options.seconds, config, console.print)
-    console.print(table(parts["path"], f"the path, {options.seconds} s in real time"))
-    body = {
-        "machine": machine,
-        **{name: [asdict(figure) for figure in figures] for name, figures in parts.items()},
-    }
-    (OUT / "figures.json").write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
-    console.print(f"written: {OUT / 'figures.json'}")
+    unknown = [n for n in options.names if n not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark '{unknown[0]}'; there are:\n{names}")
+    if options.repeats is not None and options.repeats < 1:
+        parser.error("--repeats must be at least 1")
+    options.names = options.names or list(BENCHMARKS)
+    return options
 
 
-def processor() -> str:
-    """Name of the processor, as Linux tells it."""
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith(("model name", "Model")):
-            return line.partition(":")[2].strip()
-    return platform.machine()
+def _write(out: Path, about: dict[str, str], figures: list[Figure]) -> None:
+    def save(name: str, body: object) -> None:
+        text = json.dumps(body, indent=2, allow_nan=False, ensure_ascii=False)
+        (out / name).write_text(text + "\n", encoding="utf-8")
+
+    save("bench.json", [figure.as_json() for figure in figures])
+    save("machine.json", about)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

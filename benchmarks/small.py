@@ -4,70 +4,62 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
+import tempfile
 from pathlib import Path
 
-from thymos.bench.figures import Figure, spread_of
-from thymos.bench.path import write_input
+from benchmarks.compare import timed
+from benchmarks.media import face_video
+from thymos.bench.figures import Figure, repeated, spread_of
 from thymos.contract import WindowReport
-from thymos.devices import open_uri
-from thymos.errors import ThymosError
 from thymos.report import write_report
 from thymos.samples import EndOfStream
 
-STARTS = 7
 
-
-def measure_small(folder: Path) -> list[Figure]:
-    figures = [
-        spread_of("import thymos", [_python("import thymos") for _ in range(STARTS)], "s", "< 0.3"),
-        spread_of(
-            "thymos --help",
-            [_python("-m", "thymos.cli.main", "--help") for _ in range(STARTS)],
-            "s",
-        ),
-    ]
-    try:
-        figures += [decode(folder / "input"), page(folder)]
-    except ThymosError as err:
-        print(f"left out: {err} ({err.hint})")
-    return figures
+def run(repeats: int, quick: bool) -> list[Figure]:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        windows = 10 if quick else 150
+        pages = [timed(lambda: page(folder, windows)) for _ in range(repeats)]
+        return [
+            repeated(
+                "import thymos", [_python("import thymos") for _ in range(repeats)], "s", "< 0.3"
+            ),
+            repeated(
+                "thymos --help",
+                [_python("-m", "thymos.cli.main", "--help") for _ in range(repeats)],
+                "s",
+            ),
+            decode(folder, 15 if quick else 240),
+            repeated(f"report of {windows} windows", pages, "s"),
+        ]
 
 
 def _python(*code: str) -> float:
     """Seconds that a fresh Python takes for it."""
     command = [sys.executable, *(("-c", *code) if len(code) == 1 else code)]
-    start = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
+    return timed(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
 
 
-def decode(folder: Path) -> Figure:
+def decode(folder: Path, frames: int) -> Figure:
     """Time for one VGA frame of the file driver, from packet to RGB sample."""
-    video, _ = write_input(folder, 8)
-    source = open_uri("camera", f"file:{video}")
-    assert source is not None
+    source = face_video(folder, frames)
     times = []
     with source:
         while True:
-            start = time.perf_counter()
             try:
-                source.read()
+                times.append(timed(source.read) * 1e3)
             except EndOfStream:
                 return spread_of("decode a VGA frame", times[1:], "ms")
-            times.append((time.perf_counter() - start) * 1e3)
 
 
-def page(folder: Path) -> Figure:
-    """Time for the report of 150 windows with 20 cues each."""
+def page(folder: Path, windows: int) -> None:
+    """Write the report of windows with 20 cues each."""
     report = _window()
     reports = []
-    for n in range(150):
+    for n in range(windows):
         span = {"id": f"w{n:06}", "t0_ns": n * 10**9, "t1_ns": (n + 1) * 10**9}
         reports.append(report.model_copy(update={"window": report.window.model_copy(update=span)}))
-    start = time.perf_counter()
     write_report(folder / "page.html", reports)
-    return Figure("report of 150 windows", time.perf_counter() - start, "s", {})
 
 
 def _window() -> WindowReport:

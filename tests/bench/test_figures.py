@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from thymos.bench.figures import Figure, spread_of, table
+from thymos.bench.figures import Figure, cells, repeated, spread_of, table
 from thymos.bench.path import Watch, _losses, _order, peak_mib
 from thymos.clock import MonotonicClock
 from thymos.runner import LiveSummary
@@ -27,10 +28,46 @@ def test_value_of_many_is_the_p95() -> None:
 @pytest.mark.parametrize(
     ("value", "target", "reached"),
     [(150, "<= 150", True), (1.0, "< 1", False), (0, "== 0", True), (-1, "== 0", False),
-     (1, "", None)],
+     (30, ">= 30", True), (29, ">= 30", False), (1, "", None), (99, "ratio >= 10", None)],
 )  # fmt: skip
 def test_targets(value, target, reached) -> None:
     assert Figure("x", value, "", {}, target).reached is reached
+
+
+def test_peers_are_compared_pair_by_pair() -> None:
+    figure = repeated(
+        "rate",
+        [100.0, 400.0, 90.0],
+        "/s",
+        "ratio >= 10",
+        peer="them",
+        peer_values=[10.0, 20.0, 9.0],
+    )
+    assert figure.value == 100
+    assert figure.peer_value == 10
+    assert figure.ratio == 10  # of 10, 20, 10
+    assert figure.reached is True
+    assert figure.spread == {"min": 90, "max": 400, "n": 3, "peer_min": 9, "peer_max": 20}
+    assert cells(figure) == ("rate", "100 /s", "90–400 (n 3)", "10 (them)", "10", "ratio >= 10")
+
+
+def test_a_peer_that_is_not_there_is_named() -> None:
+    figure = repeated("rate", [100.0], "/s", "ratio >= 10", peer="them: not measured")
+    assert figure.reached is None
+    assert figure.as_json()["peer_value"] is None
+    assert figure.as_json()["peer"] == "them: not measured"
+    assert cells(figure)[3:5] == ("them: not measured", "")
+
+
+def test_json_has_no_nan() -> None:
+    body = spread_of("x", [], "ms", "<= 1").as_json()
+    assert body["value"] is None
+    json.dumps(body, allow_nan=False)
+
+
+def test_small_ratios_are_told_as_fractions() -> None:
+    figure = repeated("latency", [2.0], "ms", peer="them", peer_values=[10.0])
+    assert cells(figure)[4] == "1/5"
 
 
 def test_table_tells_verdicts() -> None:
