@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from thymos.errors import RecordingError
 from thymos.record.encode import _pillow
+from thymos.record.flac import decode_flac
+from thymos.record.h264 import H264Decoder
 from thymos.samples import NS_PER_S, Flag, Kind
 
 
@@ -30,6 +32,7 @@ class Decoded:
         flags: Validity.
         note: Remark.
         device: Name of the device, if the message tells.
+        film: The payload is a piece of H.264 (uint8 [bytes]); `MessageReader` decodes it.
     """
 
     payload: NDArray[Any]
@@ -42,6 +45,7 @@ class Decoded:
     flags: Flag = Flag.OK
     note: str = ""
     device: str = ""
+    film: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +72,23 @@ def _image(m: Any, _: AudioFormat) -> Decoded:
 
 
 def _compressed_image(m: Any, _: AudioFormat) -> Decoded:
+    if str(m.format).lower() in ("h264", "h.264"):  # as some camera drivers send it
+        data = np.asarray(m.data)
+        return Decoded(data, _stamp(m.header), m.header.frame_id, "rgb8", film=True)
     return Decoded(_picture(m), _stamp(m.header), m.header.frame_id, "rgb8")
 
 
 def _foxglove_image(m: Any, _: AudioFormat) -> Decoded:
     t_ns = int(m.timestamp.sec) * NS_PER_S + int(m.timestamp.nanosec)
     return Decoded(_picture(m), t_ns or None, str(m.frame_id), "rgb8")
+
+
+def _foxglove_video(m: Any, _: AudioFormat) -> Decoded:
+    if str(m.format).lower() != "h264":
+        raise RecordingError(f"video of format '{m.format}' is not read")
+    t_ns = int(m.timestamp.sec) * NS_PER_S + int(m.timestamp.nanosec)
+    data = np.frombuffer(m.data, np.uint8)
+    return Decoded(data, t_ns or None, str(m.frame_id), "rgb8", film=True)
 
 
 def _picture(m: Any) -> NDArray[Any]:
@@ -168,9 +183,12 @@ _AUDIO_UTILS = {
 
 
 def _thymos_audio(m: Any, _: AudioFormat) -> Decoded:
-    if m.encoding != "s16le":
+    if m.encoding == "flac":
+        pcm = decode_flac(bytes(m.data), int(m.channels), int(m.frame_count))
+    elif m.encoding == "s16le":
+        pcm = _pcm(bytes(m.data), "s16", int(m.channels))
+    else:
         raise RecordingError(f"sound of encoding '{m.encoding}' is not read")
-    pcm = _pcm(bytes(m.data), "s16", int(m.channels))
     return Decoded(
         pcm,
         _stamp(m.header),
@@ -272,6 +290,7 @@ READS: dict[str, tuple[Kind, Decoder]] = {
     "sensor_msgs/msg/Image": (Kind.VIDEO, _image),
     "sensor_msgs/msg/CompressedImage": (Kind.VIDEO, _compressed_image),
     "foxglove_msgs/msg/CompressedImage": (Kind.VIDEO, _foxglove_image),
+    "foxglove_msgs/msg/CompressedVideo": (Kind.VIDEO, _foxglove_video),
     "thymos_msgs/msg/AudioFrame": (Kind.AUDIO, _thymos_audio),
     "audio_utils_msgs/msg/AudioFrame": (Kind.AUDIO, _audio_utils),
     "audio_utils/msg/AudioFrame": (Kind.AUDIO, _audio_utils),
@@ -283,3 +302,29 @@ READS: dict[str, tuple[Kind, Decoder]] = {
     "olfaction_msgs/msg/GasSensorArray": (Kind.GAS, _olfaction),
 }
 """Message types that become streams."""
+
+
+class MessageReader:
+    """Decodes the messages of one topic in order; remembers what a film needs to be remembered.
+
+    Args:
+        msgtype: One of `READS`.
+        sound: Format of sound whose messages do not tell it.
+    """
+
+    def __init__(self, msgtype: str, sound: AudioFormat) -> None:
+        self._decode = READS[msgtype][1]
+        self._sound = sound
+        self._film: H264Decoder | None = None
+
+    def read(self, message: Any) -> Decoded:
+        """Decode one message.
+
+        Raises:
+            RecordingError: It is damaged, of an unknown format, or refers to one that is lost.
+        """
+        found = self._decode(message, self._sound)
+        if not found.film:
+            return found
+        self._film = self._film or H264Decoder()
+        return replace(found, payload=self._film.decode(found.payload.tobytes()), film=False)

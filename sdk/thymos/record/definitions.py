@@ -36,6 +36,10 @@ _OTHERS = {
 string frame_id
 uint8[] data
 string format""",
+    "foxglove_msgs/msg/CompressedVideo": """builtin_interfaces/Time timestamp
+string frame_id
+uint8[] data
+string format""",
     "foxglove_msgs/msg/RawAudio": """builtin_interfaces/Time timestamp
 uint8[] data
 string format

@@ -8,36 +8,74 @@ from typing import Any
 
 import numpy as np
 
-from thymos.errors import MissingExtraError
+from thymos.config import RecordConfig
+from thymos.errors import MissingExtraError, RecordingError
+from thymos.record import flac
 from thymos.record.definitions import typestore
-from thymos.record.naming import TYPE_OF
+from thymos.record.h264 import H264Encoder
+from thymos.record.naming import Coding, type_of
 from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec
 
 JPEG_QUALITY = 90
+JPEG_FORMAT = "rgb8; jpeg compressed bgr8"
+"""As image_transport writes it: an rgb8 picture, in a JPEG that OpenCV decodes to bgr8."""
 
 
 class Encoder:
     """Serialises samples and JSON texts; one for each writing thread.
 
+    Args:
+        config: Which codecs are wanted.
+
     Raises:
-        MissingExtraError: rosbags or pillow is not installed.
+        MissingExtraError: rosbags, pillow or PyAV is not installed and needed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, config: RecordConfig | None = None) -> None:
+        self._config = config or RecordConfig()
         self._store = typestore()
         self._types: dict[str, Any] = self._store.types
+        self._films: dict[str, H264Encoder] = {}
+        if self._config.video == "h264":
+            H264Encoder(64, 64)  # a codec that is not there is said before anything is recorded
+        if self._config.audio == "flac":
+            flac.encode_flac(np.zeros((16, 1), np.int16), 16_000)
         _pillow()
+
+    def coding(self, spec: StreamSpec) -> tuple[Coding, str]:
+        """How a stream is written, and why if not as the settings say."""
+        if spec.kind is Kind.GAS:
+            return "plain", ""
+        if spec.kind is Kind.AUDIO:
+            channels = spec.shape[-1] if spec.shape[-1] > 0 else max(1, len(spec.channels))
+            if self._config.audio == "flac" and not flac.fits(spec.rate_hz, channels):
+                return "pcm", f"FLAC cannot hold {channels} channels at {spec.rate_hz:g}/s"
+            return self._config.audio, ""
+        height, width = spec.shape[:2]
+        if self._config.video == "h264" and (height % 2 or width % 2):
+            return "mjpeg", f"H.264 needs even sizes, not {width}x{height}"
+        return self._config.video, ""
 
     def definition(self, msgtype: str) -> tuple[str, str]:
         """Text of a message type with all it is made of, and its RIHS01 hash."""
         text, _ = self._store.generate_msgdef(msgtype, ros_version=2)
         return text, self._store.hash_rihs01(msgtype)
 
-    def sample(self, sample: Sample, spec: StreamSpec) -> bytes:
-        """One sample as a message of the type of its kind."""
-        msgtype = TYPE_OF[spec.kind]
-        make = {Kind.VIDEO: self._picture, Kind.AUDIO: self._sound, Kind.GAS: self._gas}[spec.kind]
-        return bytes(self._store.serialize_cdr(make(sample, spec), msgtype))
+    def sample(self, sample: Sample, spec: StreamSpec, coding: Coding) -> bytes:
+        """One sample as a message.
+
+        Raises:
+            RecordingError: An encoder fails.
+        """
+        make = {
+            "raw": self._image,
+            "mjpeg": self._jpeg,
+            "h264": self._film,
+            "pcm": self._pcm,
+            "flac": self._flac,
+            "plain": self._gas,
+        }[coding]
+        return bytes(self._store.serialize_cdr(make(sample, spec), type_of(coding)))
 
     def text(self, text: str) -> bytes:
         """A std_msgs/String."""
@@ -45,34 +83,69 @@ class Encoder:
         return bytes(self._store.serialize_cdr(self._types[msgtype](data=text), msgtype))
 
     def _header(self, sample: Sample, spec: StreamSpec) -> Any:
-        sec, nanosec = divmod(sample.t_ns, NS_PER_S)
-        stamp = self._types["builtin_interfaces/msg/Time"](sec=sec, nanosec=nanosec)
-        return self._types["std_msgs/msg/Header"](stamp=stamp, frame_id=spec.frame_id)
+        return self._types["std_msgs/msg/Header"](stamp=self._time(sample), frame_id=spec.frame_id)
 
-    def _picture(self, sample: Sample, spec: StreamSpec) -> Any:
-        return self._types[TYPE_OF[Kind.VIDEO]](
+    def _time(self, sample: Sample) -> Any:
+        sec, nanosec = divmod(sample.t_ns, NS_PER_S)
+        return self._types["builtin_interfaces/msg/Time"](sec=sec, nanosec=nanosec)
+
+    def _image(self, sample: Sample, spec: StreamSpec) -> Any:
+        pixels = _rgb(sample)
+        return self._types[type_of("raw")](
             header=self._header(sample, spec),
-            format="jpeg",
+            height=pixels.shape[0],
+            width=pixels.shape[1],
+            encoding="rgb8",
+            is_bigendian=0,
+            step=pixels.shape[1] * 3,
+            data=pixels.reshape(-1),
+        )
+
+    def _jpeg(self, sample: Sample, spec: StreamSpec) -> Any:
+        return self._types[type_of("mjpeg")](
+            header=self._header(sample, spec),
+            format=JPEG_FORMAT,
             data=np.frombuffer(to_jpeg(sample.payload), dtype=np.uint8),
         )
 
-    def _sound(self, sample: Sample, spec: StreamSpec) -> Any:
+    def _film(self, sample: Sample, spec: StreamSpec) -> Any:
+        pixels = _rgb(sample)
+        height, width = pixels.shape[:2]
+        film = self._films.get(spec.name)
+        if film is None or film.size != (width, height):  # the camera changed its mode
+            film = self._films[spec.name] = H264Encoder(width, height)
+        data = film.encode(pixels, sample.t_ns)
+        return self._types[type_of("h264")](
+            timestamp=self._time(sample),
+            frame_id=spec.frame_id,
+            data=np.frombuffer(data, dtype=np.uint8),
+            format="h264",
+        )
+
+    def _pcm(self, sample: Sample, spec: StreamSpec) -> Any:
         pcm = np.ascontiguousarray(sample.payload, dtype="<i2")
-        return self._types[TYPE_OF[Kind.AUDIO]](
+        return self._sound(sample, spec, "s16le", pcm.reshape(-1).view(np.uint8))
+
+    def _flac(self, sample: Sample, spec: StreamSpec) -> Any:
+        data = flac.encode_flac(sample.payload, round(spec.rate_hz))
+        return self._sound(sample, spec, "flac", np.frombuffer(data, dtype=np.uint8))
+
+    def _sound(self, sample: Sample, spec: StreamSpec, encoding: str, data: Any) -> Any:
+        return self._types[type_of("pcm")](
             header=self._header(sample, spec),
-            encoding="s16le",
-            channels=pcm.shape[1],
+            encoding=encoding,
+            channels=sample.payload.shape[1],
             sample_rate=round(spec.rate_hz),
-            frame_count=pcm.shape[0],
+            frame_count=sample.payload.shape[0],
             sequence=sample.seq,
             flags=int(sample.flags),
             note=sample.note,
-            data=pcm.reshape(-1).view(np.uint8),
+            data=data,
         )
 
     def _gas(self, sample: Sample, spec: StreamSpec) -> Any:
         values = np.ascontiguousarray(sample.payload, dtype=np.float64)
-        return self._types[TYPE_OF[Kind.GAS]](
+        return self._types[type_of("plain")](
             header=self._header(sample, spec),
             sensor_model=spec.device,
             channel_names=list(spec.channels),
@@ -105,6 +178,14 @@ def sample_note(sample: Sample) -> str:
         sort_keys=True,
         ensure_ascii=False,
     )
+
+
+def _rgb(sample: Sample) -> np.ndarray[Any, Any]:
+    """The pixels of a picture, checked: uint8 [height, width, 3]."""
+    pixels = sample.payload
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise RecordingError(f"a picture of shape {pixels.shape} and type {pixels.dtype}")
+    return np.ascontiguousarray(pixels)
 
 
 def to_jpeg(rgb: np.ndarray[Any, Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""One MCAP file being written: whole chunks, at least one a second, renamed when it is whole."""
+"""One MCAP file being written: whole chunks, two a second, renamed when it is whole."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from thymos.errors import MissingExtraError, RecordingError
+from thymos.samples import NS_PER_S
 
 SUMMARY_ROOM = 1 << 20
 """Bytes kept free below a limit for the index at the end of the file."""
@@ -21,18 +22,26 @@ class FileFullError(RecordingError):
 class McapFile:
     """Writes `PATH.part` and renames it to `PATH` when it is closed whole.
 
+    A chunk ends when it is big enough or when `FLUSH_S` of log time have passed since it began, so
+    that the same messages give the same bytes. Where messages may stay away (live devices) `tick`
+    ends it by the wall clock too.
+
     Args:
         path: Where the recording shall be.
         max_bytes: Largest size.
         min_free_bytes: How much the file system must have left.
         overwrite: Replace an older recording of that name.
 
+    Attributes:
+        live: Whether chunks also end by the wall clock.
+
     Raises:
         RecordingError: The folder does not exist or cannot be written, or the name is taken.
         MissingExtraError: mcap is not installed.
     """
 
-    FLUSH_S = 1.0
+    FLUSH_S = 0.5
+    """No message stays in memory for longer; a crash loses at most this and what is queued."""
     CHUNK_BYTES = 1 << 20
 
     def __init__(
@@ -50,8 +59,10 @@ class McapFile:
         self._writer: Any = Writer(
             self._out, chunk_size=self.CHUNK_BYTES, compression=CompressionType.ZSTD
         )
-        self._flushed_at = time.monotonic()
+        self.live = False
+        self._flushed_at = self._synced_at = time.monotonic()
         self._pending = 0
+        self._chunk_log: int | None = None  # log time of the first message of the open chunk
         self._schemas: dict[str, int] = {}
         self._guard(self._writer.start, profile="ros2", library="thymos")
 
@@ -115,7 +126,10 @@ class McapFile:
         """
         if self._out.tell() + self._pending + len(data) > self._max_bytes - SUMMARY_ROOM:
             raise FileFullError(f"the recording reached its limit of {self._max_bytes >> 20} MiB")
+        if self._chunk_log is None:
+            self._chunk_log = log_ns
         self._pending += len(data)
+        written = self._out.tell()
         self._guard(
             self._writer.add_message,
             channel,
@@ -124,27 +138,37 @@ class McapFile:
             publish_time=max(0, publish_ns),
             sequence=sequence & 0xFFFFFFFF,
         )
+        if self._out.tell() > written:  # the chunk was full
+            self._pending, self._chunk_log = 0, None
+        elif abs(log_ns - self._chunk_log) >= self.FLUSH_S * NS_PER_S:
+            self._end_chunk()
         self.tick()
 
     def tick(self) -> None:
-        """Bring what is pending to the disk if a second has passed since the last time.
+        """Bring what is pending to the disk if it is time, and look how much room there is.
 
         Raises:
             FileFullError: As above.
         """
-        if time.monotonic() - self._flushed_at < self.FLUSH_S:
+        now = time.monotonic()
+        if self.live and now - self._flushed_at >= self.FLUSH_S:
+            self._end_chunk()
+        if now - self._synced_at < self.FLUSH_S:
             return
-        self._flushed_at = time.monotonic()
-        # The library closes a chunk only when it is full or at the end. A quiet recording would
-        # keep minutes in memory, so the step it takes itself is asked for (held by a test).
-        self._guard(self._writer._Writer__finalize_chunk)
-        self._pending = 0
+        self._synced_at = now
         self._guard(self._out.sync)
         free = shutil.disk_usage(self.part.parent).free
         if free < self._min_free:
             raise FileFullError(
                 f"only {free >> 20} MiB are free on the disk ({self._min_free >> 20} must stay)"
             )
+
+    def _end_chunk(self) -> None:
+        # The library closes a chunk only when it is full or at the end. A quiet recording would
+        # keep minutes in memory, so the step it takes itself is asked for (held by a test).
+        self._guard(self._writer._Writer__finalize_chunk)
+        self._flushed_at = time.monotonic()
+        self._pending, self._chunk_log = 0, None
 
     def close(self) -> Path:
         """Write the index and give the file its name; returns where it is.

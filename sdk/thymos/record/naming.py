@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, Literal
 
 from thymos.samples import Kind, Origin, StreamSpec
 
@@ -15,21 +15,41 @@ SPEC_KEY = "thymos_stream_spec"
 """Key of the channel metadata that holds the spec; the spec topic says the same to tools that
 drop channel metadata."""
 
-_SUFFIX = {Kind.VIDEO: "image_raw/compressed", Kind.AUDIO: "audio", Kind.GAS: "data"}
-TYPE_OF = {
-    Kind.VIDEO: "sensor_msgs/msg/CompressedImage",
-    Kind.AUDIO: "thymos_msgs/msg/AudioFrame",
-    Kind.GAS: "thymos_msgs/msg/GasArray",
+Coding = Literal["raw", "mjpeg", "h264", "pcm", "flac", "plain"]
+"""How the payload of a stream is written; `plain` is gas."""
+
+_WRITTEN: dict[Coding, tuple[str, str]] = {  # end of the topic, type
+    "raw": ("image_raw", "sensor_msgs/msg/Image"),
+    "mjpeg": ("image_raw/compressed", "sensor_msgs/msg/CompressedImage"),
+    "h264": ("image_raw/h264", "foxglove_msgs/msg/CompressedVideo"),
+    "pcm": ("audio", "thymos_msgs/msg/AudioFrame"),
+    "flac": ("audio", "thymos_msgs/msg/AudioFrame"),
+    "plain": ("data", "thymos_msgs/msg/GasArray"),
+}
+_CODINGS: dict[Kind, tuple[Coding, ...]] = {
+    Kind.VIDEO: ("raw", "mjpeg", "h264"),
+    Kind.AUDIO: ("pcm", "flac"),
+    Kind.GAS: ("plain",),
 }
 ROLE_OF = {Kind.VIDEO: "camera", Kind.AUDIO: "microphone", Kind.GAS: "enose"}
 
 
-def topic_of(spec: StreamSpec) -> str:
-    """ROS topic of a stream: `camera.left` → `/camera/left/image_raw/compressed`."""
+def topic_of(spec: StreamSpec, coding: Coding) -> str:
+    """ROS topic of a stream: `camera.left` as MJPEG → `/camera/left/image_raw/compressed`."""
     base = re.sub(r"[^A-Za-z0-9_/]", "_", spec.name.replace(".", "/")).strip("/")
     if not base or base[0].isdigit():
         base = f"stream_{base}"
-    return f"/{base}/{_SUFFIX[spec.kind]}"
+    return f"/{base}/{_WRITTEN[coding][0]}"
+
+
+def type_of(coding: Coding) -> str:
+    """ROS type that a stream is written as."""
+    return _WRITTEN[coding][1]
+
+
+def topics_of(spec: StreamSpec) -> set[str]:
+    """All topics a stream may have been written to."""
+    return {topic_of(spec, coding) for coding in _CODINGS[spec.kind]}
 
 
 def stream_of(topic: str, kind: Kind, taken: set[str]) -> str:

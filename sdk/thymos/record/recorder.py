@@ -19,11 +19,13 @@ from thymos.record.naming import (
     REPORT_TOPIC,
     SPEC_KEY,
     SPEC_TOPIC,
-    TYPE_OF,
+    Coding,
     spec_to_json,
     topic_of,
+    type_of,
 )
-from thymos.samples import Kind, Sample, StreamSpec
+from thymos.record.private import without_words
+from thymos.samples import Kind, Origin, Sample, StreamSpec
 
 STRING = "std_msgs/msg/String"
 Item = Sample | WindowReport
@@ -33,14 +35,16 @@ class Recorder(Observer):
     """Writes every sample and report to one MCAP file in ROS 2 CDR.
 
     `log_time` is the capture time, `publish_time` when this process received the sample, both on
-    the robot clock; so the file depends on the samples only. Writing has its own thread behind a
-    bounded queue. If that is full the caller waits a little; if it stays full, samples are
-    dropped, counted in `dropped` and told. When the disk or a limit is full recording stops with
-    a note, the file stays readable and the pipeline goes on.
+    the robot clock; so the file depends on the samples only: a file or a simulation recorded twice
+    gives the same bytes (from live devices chunks also end by the wall clock).
+
+    Writing has its own thread behind a bounded queue. If that is full the caller waits a little; if
+    it stays full, samples are dropped, counted in `dropped` and told. When the disk or a limit is
+    full recording stops with a note, the file stays readable and the pipeline goes on.
 
     Args:
         path: The file, by custom `*.mcap`. Until it is whole it is called `*.mcap.part`.
-        config: Limits and what to keep (faces, voices).
+        config: Limits, what to keep (faces, voices), and how it is written.
         overwrite: Replace an older recording of that name when this one is whole.
         on_note: Told what goes wrong, in one line each; called from the writing thread or that of
             the caller.
@@ -76,7 +80,7 @@ class Recorder(Observer):
         self.notes: list[str] = []
         self.dropped: dict[str, int] = {}
         self.written = 0
-        self._encoder = Encoder()
+        self._encoder = Encoder(self._config)
         self._file = McapFile(
             self.path,
             max_bytes=self._config.max_bytes,
@@ -84,6 +88,7 @@ class Recorder(Observer):
             overwrite=overwrite,
         )
         self._specs: dict[str, StreamSpec] = {}
+        self._codings: dict[str, Coding] = {}
         self._channels: dict[str, int] = {}
         self._announced: set[str] = set()
         self._queue: deque[Item] = deque()
@@ -109,9 +114,14 @@ class Recorder(Observer):
         if not kept.get(spec.kind, True):
             self._note(f"{spec.name} is not recorded, as the settings say")
             return
+        coding, why = self._encoder.coding(spec)
+        if why:
+            self._note(f"{spec.name} is recorded as {coding}: {why}")
         with self._change:
             self._specs[spec.name] = spec
+            self._codings.setdefault(spec.name, coding)
             self.dropped.setdefault(spec.name, 0)
+            self._file.live = self._file.live or spec.origin is Origin.LIVE
 
     def on_sample(self, sample: Sample) -> None:
         """Queue one sample."""
@@ -120,7 +130,7 @@ class Recorder(Observer):
 
     def on_report(self, report: WindowReport) -> None:
         """Queue one report; words are left out with the voices."""
-        self._put(report if self._config.voices else _without_words(report), 0)
+        self._put(report if self._config.voices else without_words(report), 0)
 
     def close(self) -> None:
         """Write what is queued and finish the file; twice is once. Never raises.
@@ -211,7 +221,10 @@ class Recorder(Observer):
                 self._write_sample(item)
             elif item is not None:
                 at = item.window.t1_ns
-                self._write_text(REPORT_TOPIC, item.model_dump_json(), at, at)
+                # How long the stages took is no part of what was perceived: the file of a run that
+                # is done again would differ by it.
+                text = item.model_dump_json(exclude={"latency_ms"})
+                self._write_text(REPORT_TOPIC, text, at, at)
             else:
                 self._file.tick()
         except FileFullError as err:
@@ -227,14 +240,15 @@ class Recorder(Observer):
 
     def _write_sample(self, sample: Sample) -> None:
         spec = self._specs[sample.stream]
-        data = self._encoder.sample(sample, spec)
+        coding = self._codings[sample.stream]
+        data = self._encoder.sample(sample, spec, coding)
         text = spec_to_json(spec)
         if text not in self._announced:
             self._announced.add(text)
             self._write_text(SPEC_TOPIC, text, sample.t_ns, sample.t_recv_ns)
         if spec.kind is Kind.VIDEO and (note := sample_note(sample)):
             self._write_text(NOTE_TOPIC, note, sample.t_ns, sample.t_recv_ns)
-        channel = self._channel(topic_of(spec), TYPE_OF[spec.kind], {SPEC_KEY: text})
+        channel = self._channel(topic_of(spec, coding), type_of(coding), {SPEC_KEY: text})
         self._file.add_message(
             channel,
             data,
@@ -261,23 +275,3 @@ class Recorder(Observer):
         self.notes.append(text)
         if self._on_note is not None:
             self._on_note(text)
-
-
-def _without_words(report: WindowReport) -> WindowReport:
-    """The report without what people said, nor what a model may have quoted of it."""
-    hidden = "(words are not recorded)"
-    cues = tuple(
-        c.model_copy(update={"value": "", "text": hidden}) if c.modality == "words" else c
-        for c in report.cues
-    )
-    steps = tuple(
-        s.model_copy(update={"text": hidden}) if s.modality == "words" else s
-        for s in report.explanation.steps
-    )
-    explanation = report.explanation.model_copy(
-        update={"steps": steps, "rationale": hidden, "asked": None}
-    )
-    response = report.response.model_copy(update={"text": hidden, "asked": None})
-    return report.model_copy(
-        update={"cues": cues, "explanation": explanation, "response": response}
-    )

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from thymos.errors import RecordingError
 from thymos.record.bags import Bag, Topic, open_bag
-from thymos.record.decode import READS, AudioFormat
-from thymos.record.naming import SPEC_KEY, SPEC_TOPIC, spec_from_json, stream_of, topic_of
+from thymos.record.decode import READS, AudioFormat, Decoded, MessageReader
+from thymos.record.naming import SPEC_KEY, SPEC_TOPIC, spec_from_json, stream_of, topics_of
 from thymos.record.source import BagSource
 from thymos.samples import Kind, Origin, Source, StreamSpec
 
 PEEK = 16  # messages looked at to learn the format and the rate of a topic
+SEARCH = 600  # messages among which one must be whole (a film has a key frame at times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +105,13 @@ def _usable(bag: Bag, notes: list[str]) -> Iterator[Topic]:
 
 
 def _learn(bag: Bag, topic: Topic, kind: Kind) -> tuple[StreamSpec, AudioFormat] | None:
-    """Format and rate from the first messages; None if there are none."""
+    """Format and rate from the first messages; None if there are none.
+
+    Raises:
+        RecordingError: None of them can be decoded.
+    """
     sound = _audio_info(bag, topic) if _plain(topic) else AudioFormat()
-    decode = READS[topic.msgtype][1]
-    first, times = None, []
-    for raw, _ in zip(bag.messages(topic.name), range(PEEK), strict=False):
-        found = decode(bag.decode(topic, raw.data), sound)
-        first = first or found
-        times.append(raw.log_ns if found.t_ns is None else found.t_ns)
+    first, times = _peek(bag, topic, sound)
     if first is None:
         return None
     steps = sorted(b - a for a, b in itertools.pairwise(times))
@@ -136,6 +136,31 @@ def _learn(bag: Bag, topic: Topic, kind: Kind) -> tuple[StreamSpec, AudioFormat]
         ),
         sound,
     )
+
+
+def _peek(bag: Bag, topic: Topic, sound: AudioFormat) -> tuple[Decoded | None, list[int]]:
+    """The first whole message and the times of some.
+
+    Raises:
+        RecordingError: There are messages and none is whole.
+    """
+    reader = MessageReader(topic.msgtype, sound)
+    first: Decoded | None = None
+    why: RecordingError | None = None
+    times: list[int] = []
+    for raw, _ in zip(bag.messages(topic.name), range(SEARCH), strict=False):
+        try:
+            found = reader.read(bag.decode(topic, raw.data))
+        except RecordingError as err:  # damaged, or a film that begins between key frames
+            why = why or err
+            continue
+        first = first or found
+        times.append(raw.log_ns if found.t_ns is None else found.t_ns)
+        if len(times) == PEEK:
+            break
+    if first is None and why is not None:
+        raise why
+    return first, times
 
 
 def _plain(topic: Topic) -> bool:
@@ -176,7 +201,8 @@ def _stored_specs(bag: Bag) -> dict[str, StreamSpec]:
         for raw in bag.messages(topic.name):
             spec = spec_from_json(str(bag.decode(topic, raw.data).data))
             if spec is not None:
-                found.setdefault(topic_of(spec), spec)
+                for name in topics_of(spec):
+                    found.setdefault(name, spec)
     return found
 
 

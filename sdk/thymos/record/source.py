@@ -13,7 +13,7 @@ from typing import Any
 from thymos.clock import SampleCounter
 from thymos.errors import RecordingError
 from thymos.record.bags import Bag, Raw, Topic, open_bag
-from thymos.record.decode import READS, AudioFormat, Decoded
+from thymos.record.decode import AudioFormat, Decoded, MessageReader
 from thymos.record.naming import NOTE_TOPIC
 from thymos.samples import (
     NS_PER_S,
@@ -54,6 +54,7 @@ class BagSource:
 
     def _begin(self) -> None:
         self._raws: Iterator[Raw] = iter(())
+        self._messages = MessageReader(self._topic.msgtype, self._sound)
         self._notes: dict[int, dict[str, Any]] = {}
         self._count = 0
         self._gap = False
@@ -156,7 +157,7 @@ class BagSource:
 
     def _sample(self, bag: Bag, raw: Raw) -> Sample | None:
         try:
-            found = READS[self._topic.msgtype][1](bag.decode(self._topic, raw.data), self._sound)
+            found = self._messages.read(bag.decode(self._topic, raw.data))
             self._check(found)
         except RecordingError:
             self._counters.corrupt += 1
