@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from thymos.config import Config
@@ -11,9 +11,10 @@ from thymos.contract import WindowReport
 from thymos.devices import StreamRole, open_uri
 from thymos.errors import MediaError, TrackMissingError
 from thymos.events import Observer
+from thymos.pace import Pace
 from thymos.pipeline import Pipeline
 from thymos.runner import run_offline
-from thymos.samples import Source
+from thymos.samples import Sample, Source
 
 _MAGIC = (b"\x89MCAP0\r\n", b"#ROSBAG V2.0", b"SQLite format 3\x00", b"version https://git-lfs")
 _MEDIA = (b"RIFF", b"fLaC", b"OggS", b"ID3", b"FLV", b"\x1aE\xdf\xa3")  # the last: mkv and webm
@@ -28,8 +29,11 @@ def explain(
     observers: Sequence[Observer] = (),
     answer_dir: Path | None = None,
     stop: threading.Event | None = None,
+    rate: float | None = None,
 ) -> Iterator[WindowReport]:
     """Explain a recording, window by window.
+
+    The same recording gives the same reports, however busy the machine is and at any rate.
 
     Args:
         media: A media file (mp4, mov, mkv, webm, wav, flac …), a rosbag2 folder, `.mcap`, `.db3`
@@ -39,6 +43,7 @@ def explain(
         observers: See `thymos.events`.
         answer_dir: Where to write the spoken answers; None writes none.
         stop: Ends the run early, soon after it is set.
+        rate: Seconds of the recording in a second; None is as fast as possible.
 
     Yields:
         One report a window, in order of time.
@@ -56,9 +61,16 @@ def explain(
             pipeline.state_absent(stream, reason)
         for text in notes:
             pipeline.note(text)
-        yield from run_offline(sources, pipeline, stop=stop)
+        stop = stop or threading.Event()
+        pace = None if rate is None else _by_the_clock(rate, stop)
+        yield from run_offline(sources, pipeline, stop=stop, pace=pace)
     finally:
         pipeline.close()
+
+
+def _by_the_clock(rate: float, stop: threading.Event) -> Callable[[Sample], object]:
+    pace = Pace(rate, stop)
+    return lambda sample: pace.until(sample.t_ns)
 
 
 def open_media(

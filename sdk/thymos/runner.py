@@ -33,7 +33,7 @@ def run_offline(
     pipeline: Pipeline,
     *,
     stop: threading.Event | None = None,
-    pace: Callable[[Sample], None] | None = None,
+    pace: Callable[[Sample], object] | None = None,
 ) -> Iterator[WindowReport]:
     """Run step by step: every window is perceived, reasoned about and answered, in order.
 

@@ -1,4 +1,4 @@
-"""`thymos run`, `thymos record` and `thymos replay`: sources through the street in real time."""
+"""`thymos run` and `thymos record`: sources in real time."""
 
 from __future__ import annotations
 
@@ -99,49 +99,6 @@ def record(
             f"the recording ended before it was told to; what was recorded is in '{recorder.path}'",
             hint="free some space, or see record.max_bytes and record.min_free_bytes",
         )
-
-
-def replay(
-    bag: Annotated[Path, typer.Argument(metavar="BAG", help=".mcap, rosbag2 folder, .db3, .bag.")],
-    rate: Annotated[
-        str, typer.Option(help="max: as fast as possible, nothing dropped; 1.0: real time.")
-    ] = "max",
-    backend: BackendOption = None,
-    window: WindowOption = None,
-    hop: HopOption = None,
-    config: ConfigOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Play a recording through the same street as a live robot."""
-    from thymos.explainer import open_media
-    from thymos.pipeline import Pipeline
-    from thymos.runner import run_offline
-
-    chosen = settings(
-        config,
-        reason={"backend": backend},
-        window={"length_s": window, "hop_s": hop if hop is not None else window},
-        respond={"speak": False},
-    )
-    sources, absent, notes = open_media(bag)
-    if rate == "1.0":
-        _live(sources, chosen, json=json, play=False)
-        return
-    if rate != "max":
-        raise ConfigError(f"--rate {rate} is not known", hint="use --rate max or --rate 1.0")
-    pipeline = Pipeline(chosen)
-    for stream, reason in absent.items():
-        pipeline.state_absent(stream, reason)
-    for text in notes:
-        pipeline.note(text)
-    try:
-        with stop_on_signals() as stop, _printer(json) as printer:
-            for report in run_offline(sources, pipeline, stop=stop):
-                printer.on_report(report)
-            if stop.is_set():
-                raise KeyboardInterrupt
-    finally:
-        pipeline.close()
 
 
 def _open(uris: SourcesConfig) -> list[Source]:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import thymos
-from thymos.cli import bench, demo, devices, doctor, explain, live, models
+from thymos.cli import bench, demo, devices, doctor, explain, live, models, replay
 from thymos.cli.output import stderr
 from thymos.errors import ThymosError
 
@@ -56,7 +56,7 @@ app.command()(demo.demo)
 app.command()(explain.explain)
 app.command()(live.run)
 app.command()(live.record)
-app.command()(live.replay)
+app.command()(replay.replay)
 app.command()(devices.devices)
 app.command()(doctor.doctor)
 app.add_typer(models.app, name="models")
