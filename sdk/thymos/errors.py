@@ -10,6 +10,7 @@
     │   └── DeviceLostError    it was there and went away
     ├── ModelError             weights are missing or damaged, or a backend cannot run
     ├── RecordingError         a recording cannot be written or read
+    ├── SharedMemoryError      a stream cannot be shared between processes
     └── MissingExtraError      a library of an optional extra is not installed
 
 Every message says what happened; `hint` is the next thing to do, in one line.
@@ -64,6 +65,10 @@ class ModelError(ThymosError):
 
 class RecordingError(ThymosError):
     """A recording cannot be written or read."""
+
+
+class SharedMemoryError(ThymosError):
+    """A stream cannot be shared between processes: no room, no right, or it has a writer."""
 
 
 class MissingExtraError(ThymosError):

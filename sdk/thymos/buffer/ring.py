@@ -23,16 +23,20 @@ class Ring:
         spec: The stream.
         seconds: Length of the past that is kept.
         max_bytes: Size of all payloads together.
+        max_samples: How many samples at most; None for any number.
     """
 
     HOLE_NS = NS_PER_S
 
-    def __init__(self, spec: StreamSpec, seconds: float, max_bytes: int) -> None:
+    def __init__(
+        self, spec: StreamSpec, seconds: float, max_bytes: int, max_samples: int | None = None
+    ) -> None:
         if seconds <= 0 or max_bytes <= 0:
             raise ValueError("a ring needs room: seconds and max_bytes must be positive")
         self.spec = spec
         self._span_ns = int(seconds * NS_PER_S)
         self._max_bytes = max_bytes
+        self._max_samples = max_samples
         self._lock = threading.Lock()
         self._keys: list[Key] = []
         self._samples: list[Sample] = []
@@ -78,7 +82,9 @@ class Ring:
             self._nbytes += sample.payload.nbytes
             self._longest_ns = max(self._longest_ns, duration_ns(sample, self.spec))
             while len(self._keys) > 1 and (
-                self._nbytes > self._max_bytes or self._data_ns > self._span_ns
+                self._nbytes > self._max_bytes
+                or self._data_ns > self._span_ns
+                or (self._max_samples is not None and len(self._keys) > self._max_samples)
             ):
                 self._drop_oldest()
                 self._overwritten += 1

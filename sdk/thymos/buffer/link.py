@@ -1,0 +1,173 @@
+"""A reader's connection to whoever writes a stream now."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from thymos.buffer import iox
+from thymos.buffer.layout import DTYPES, HEAD, MAX_NDIM, WORD, Head
+from thymos.buffer.place import Announcement, Place, is_written
+from thymos.buffer.view import Chunk
+from thymos.errors import SharedMemoryError
+from thymos.samples import Flag, Payload, Sample, frozen
+
+ATTACH_S = 0.02
+KNOWN = sum(Flag)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a reader counts.
+
+    Attributes:
+        lost: Samples that were written and fell out of the queue before they were read.
+        copied: Samples copied since too many are held.
+        refused: Samples whose head makes no sense.
+    """
+
+    lost: int = 0
+    copied: int = 0
+    refused: int = 0
+
+
+class Link:
+    """Attaches to a writer, takes its samples, notices its end.
+
+    Attributes:
+        found: What the writer announced; None while there is none.
+    """
+
+    def __init__(self, place: Place, name: str) -> None:
+        self._place, self._name = place, name
+        self._node: Any = None
+        self._subscriber: Any = None
+        self._ear: Any = None
+        self._held: deque[None] = deque()
+        self._next: int | None = None
+        self._again = False
+        self.found: Announcement | None = None
+
+    def attach(self) -> Announcement | None:
+        """Attach if there is a living writer; None if there is none.
+
+        Raises:
+            SharedMemoryError: There is one and it cannot be read: no room, no right, or as many
+                readers as it allows.
+        """
+        found = Announcement.read(self._place, self._name)
+        if found is None or not is_written(self._place, self._name):
+            return None
+        library = iox.library()
+        iox.need_room(0)
+        if self._node is None:
+            self._node = iox.make_node(self._place)
+        try:
+            service = iox.samples_service(self._node, found.service, found.layout).open()
+            events = iox.wake_service(self._node, found.service, found.layout).open()
+        except (library.PublishSubscribeOpenError, library.EventOpenError) as err:
+            if Announcement.read(self._place, self._name) != found or not is_written(
+                self._place, self._name
+            ):
+                return None  # it ended meanwhile
+            raise SharedMemoryError(
+                f"cannot open the shared stream '{self._name}': {err}",
+                hint=f"restart its writer, process {found.pid}",
+            ) from err
+        try:
+            self._ear = events.listener_builder().create()
+            self._subscriber = service.subscriber_builder().buffer_size(found.layout.depth).create()
+        except (library.SubscriberCreateError, library.ListenerCreateError) as err:
+            self._ear = None
+            raise SharedMemoryError(
+                f"'{self._name}' cannot have one more reader: {err}",
+                hint=f"it allows {found.layout.readers}; end one, or let the writer allow more",
+            ) from err
+        self._held = deque()
+        self._next = None
+        self.found = found
+        return found
+
+    def detach(self) -> None:
+        """Let go; samples that are held stay valid. Twice is fine."""
+        if self.found is not None:
+            self._again = True
+        self._ear = self._subscriber = self._node = None
+        self.found = None
+
+    def is_current(self) -> bool:
+        """Whether the writer lives and is the announced one."""
+        now = Announcement.read(self._place, self._name)
+        return (
+            now is not None
+            and self.found is not None
+            and now.service == self.found.service
+            and is_written(self._place, self._name)
+        )
+
+    def sleep(self, seconds: float) -> None:
+        """Until the writer wakes us, or for some time."""
+        ear = self._ear
+        if ear is None:
+            time.sleep(min(seconds, ATTACH_S))
+            return
+        with suppress(iox.library().ListenerWaitError):
+            ear.timed_wait(iox.library().Duration.from_secs_f64(seconds))
+
+    def receive(self, tally: Tally) -> Sample | None:
+        """The next sample, or None if there is none now."""
+        while self.found is not None:
+            with iox.wrapped(f"cannot read '{self._name}'"):
+                memory = self._subscriber.receive()
+            if memory is None:
+                return None
+            sample = self._sample(self.found, memory, tally)
+            if sample is not None:
+                return sample
+        return None
+
+    def _sample(self, found: Announcement, memory: Any, tally: Tally) -> Sample | None:
+        head = Head.unpack(ctypes.string_at(memory.user_header_ptr, HEAD.size))
+        dtype = DTYPES[found.spec.kind]
+        nbytes = head.nbytes(dtype)
+        room = memory.header.number_of_elements * WORD
+        if not head.shape or len(head.shape) > MAX_NDIM or nbytes + head.note_bytes > room:
+            tally.refused += 1
+            return None
+        flags = Flag(head.flags & KNOWN)
+        lost = 0 if self._next is None else head.number - self._next
+        if lost or (self._next is None and self._again):
+            flags |= Flag.GAP_BEFORE  # what was written between two writers is not known
+            tally.lost += lost
+        self._next = head.number + 1
+        address = memory.payload_ptr
+        note = ctypes.string_at(address + nbytes, head.note_bytes).decode("utf-8", "ignore")
+        return Sample(
+            found.spec.name,
+            head.seq,
+            head.t_ns,
+            head.t_recv_ns,
+            self._payload(found, memory, head.shape, dtype, tally),
+            flags,
+            note,
+        )
+
+    def _payload(
+        self,
+        found: Announcement,
+        memory: Any,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        tally: Tally,
+    ) -> Payload:
+        """A view, or a copy if so many views are held that the next could not be received."""
+        if len(self._held) < found.layout.borrows - 1:
+            return np.asarray(Chunk(memory, memory.payload_ptr, shape, dtype, held=self._held))
+        tally.copied += 1
+        return frozen(np.array(Chunk(memory, memory.payload_ptr, shape, dtype)))
