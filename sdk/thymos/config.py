@@ -78,6 +78,12 @@ class RecordConfig(Section):
     path: str = ""
     faces: bool = Field(default=True, description="Keep video.")
     voices: bool = Field(default=True, description="Keep sound.")
+    video: Literal["raw", "mjpeg", "h264"] = Field(
+        default="mjpeg", description="How pictures are written: raw is exact, h264 the smallest."
+    )
+    audio: Literal["pcm", "flac"] = Field(
+        default="pcm", description="How sound is written; both are exact, flac is smaller."
+    )
     max_bytes: int = Field(default=20 * 1024**3, gt=0)
     min_free_bytes: int = Field(default=256 * 1024**2, ge=0)
 
