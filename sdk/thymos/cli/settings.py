@@ -19,7 +19,16 @@ def settings(path: Path | None, **sections: dict[str, Any]) -> Config:
     Raises:
         ConfigError: The file or a value is wrong.
     """
-    data = load_config(path).model_dump()
+    return overlaid(load_config(path), **sections)
+
+
+def overlaid(config: Config, **sections: dict[str, Any]) -> Config:
+    """Lay values over settings; None leaves a value alone.
+
+    Raises:
+        ConfigError: A value is wrong.
+    """
+    data = config.model_dump()
     for section, values in sections.items():
         data[section].update({k: v for k, v in values.items() if v is not None})
     try:
