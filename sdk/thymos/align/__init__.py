@@ -1,8 +1,41 @@
-"""Alignment: windows over capture time, absence stated."""
+"""Alignment: samples of several streams by capture time, absence stated.
 
+`Join` answers sample by sample, `Windower` stretch by stretch; see docs/alignment.md.
+"""
+
+from thymos.align.interpolate import (
+    Interpolator,
+    Outcome,
+    all_in_span,
+    exact,
+    last_before,
+    linear,
+    nearest,
+)
+from thymos.align.join import Attach, Join, Joined, Match
 from thymos.align.merge import merge
 from thymos.align.stream import Track
+from thymos.align.tell import OnUnmatched
 from thymos.align.window import StreamSlice, Window, audio_span
-from thymos.align.windower import Unmatched, Windower
+from thymos.align.windower import Windower
 
-__all__ = ["StreamSlice", "Track", "Unmatched", "Window", "Windower", "audio_span", "merge"]
+__all__ = [
+    "Attach",
+    "Interpolator",
+    "Join",
+    "Joined",
+    "Match",
+    "OnUnmatched",
+    "Outcome",
+    "StreamSlice",
+    "Track",
+    "Window",
+    "Windower",
+    "all_in_span",
+    "audio_span",
+    "exact",
+    "last_before",
+    "linear",
+    "merge",
+    "nearest",
+]
