@@ -401,7 +401,9 @@ class Join:
     def _forget(self) -> None:
         """Let go of what no result to come can ask for."""
         primary = self._primary
-        oldest = primary.times[0] if primary.times else max(primary.complete_to, self._promise)
+        oldest = max(primary.complete_to, self._promise)  # one to come is not older than that
+        if primary.times:
+            oldest = min(oldest, primary.times[0])
         primary.given_ns = max(primary.given_ns, oldest - 1)
         for side in self._sides:
             count = side.rule.needed_from(side.times, oldest) - 1  # one more, to see a gap

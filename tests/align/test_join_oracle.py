@@ -1,0 +1,219 @@
+"""Joins against a plain search over everything, and for any order of arrival."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pytest
+
+from thymos.align import (
+    Attach,
+    Interpolator,
+    Join,
+    Joined,
+    Outcome,
+    all_in_span,
+    exact,
+    last_before,
+    linear,
+    nearest,
+)
+from thymos.samples import NS_PER_S, Sample
+
+MS = 1_000_000
+S = NS_PER_S
+TOLERANCE = 30 * MS
+
+Wanted = tuple[tuple[int, ...], float | None]  # numbers of the samples used, and the value
+
+
+def stream(name: str, stamps: Sequence[int], lost: frozenset[int] = frozenset()) -> list[Sample]:
+    """Numbered samples at `stamps`; the value is a function of the number."""
+    return [
+        Sample(name, i, t, t, np.array([float(i * i % 97)]))
+        for i, t in enumerate(stamps)
+        if i not in lost
+    ]
+
+
+def random_stamps(rng: random.Random, period: int, count: int) -> list[int]:
+    """Jitter, ties, holes and steps ahead; never back."""
+    t, out = rng.randrange(period), []
+    for _ in range(count):
+        kind = rng.random()
+        if kind < 0.05:
+            step = 0  # a tie
+        elif kind < 0.07:
+            step = rng.randrange(20) * period  # a hole, a clock that is set ahead
+        else:
+            step = period + rng.randrange(-period // 3, period // 3)
+        t += step
+        # Whole and half milliseconds make exact matches and equal distances likely.
+        out.append(t // (MS // 2) * (MS // 2))
+    return out
+
+
+def random_streams(rng: random.Random) -> dict[str, list[Sample]]:
+    made = {}
+    for name, period in (("primary", 33 * MS), ("a", 20 * MS), ("b", 100 * MS)):
+        stamps = random_stamps(rng, period, rng.randrange(20, 60))
+        lost = frozenset(i for i in range(len(stamps)) if rng.random() < 0.1)
+        made[name] = stream(name, stamps, lost)
+    return made
+
+
+# -- the oracle: no index, no watermark, no state
+
+
+def plain_exact(samples: list[Sample], t: int) -> Wanted:
+    same = [s for s in samples if s.t_ns == t]
+    return ((same[0].seq,), None) if same else ((), None)
+
+
+def plain_nearest(samples: list[Sample], t: int) -> Wanted:
+    near = [s for s in samples if abs(s.t_ns - t) <= TOLERANCE]
+    if not near:
+        return (), None
+    return (min(near, key=lambda s: (abs(s.t_ns - t), s.t_ns, s.seq)).seq,), None
+
+
+def plain_last_before(samples: list[Sample], t: int) -> Wanted:
+    old = [s for s in samples if 0 <= t - s.t_ns <= TOLERANCE]
+    return ((max(old, key=lambda s: (s.t_ns, -s.seq)).seq,), None) if old else ((), None)
+
+
+def plain_linear(samples: list[Sample], t: int) -> Wanted:
+    same = plain_exact(samples, t)
+    if same[0]:
+        return same[0], float(next(s for s in samples if s.seq == same[0][0]).payload[0])
+    old = [s for s in samples if 0 < t - s.t_ns <= TOLERANCE]
+    new = [s for s in samples if 0 < s.t_ns - t <= TOLERANCE]
+    if not old or not new:
+        return (), None
+    a = max(old, key=lambda s: (s.t_ns, s.seq))
+    b = min(new, key=lambda s: (s.t_ns, s.seq))
+    return (a.seq, b.seq), float(np.interp(t, [a.t_ns, b.t_ns], [a.payload[0], b.payload[0]]))
+
+
+def plain_span(samples: list[Sample], t: int) -> Wanted:
+    inside = [s for s in samples if t - TOLERANCE <= s.t_ns < t + 10 * MS]
+    return tuple(s.seq for s in sorted(inside, key=lambda s: (s.t_ns, s.seq))), None
+
+
+RULES: dict[str, tuple[Interpolator, Callable[[list[Sample], int], Wanted]]] = {
+    "exact": (exact, plain_exact),
+    "nearest": (nearest(TOLERANCE), plain_nearest),
+    "last_before": (last_before(TOLERANCE), plain_last_before),
+    "linear": (linear(TOLERANCE), plain_linear),
+    "all_in_span": (all_in_span(TOLERANCE, 10 * MS), plain_span),
+}
+
+
+# -- running a join
+
+
+def run(join: Join, arrivals: Sequence[Sample]) -> list[Joined]:
+    out: list[Joined] = []
+    for sample in arrivals:
+        join.push(sample)
+        out += join.ready()
+    return out + list(join.flush())
+
+
+def fingerprint(rows: Sequence[Joined]) -> bytes:
+    """Everything there is to a result, as bytes."""
+    told = [
+        (
+            row.primary.t_ns,
+            row.primary.seq,
+            row.gaps,
+            [
+                (
+                    name,
+                    m.outcome.value,
+                    [(s.t_ns, s.seq) for s in m.samples],
+                    None if m.sample is None else m.sample.payload.tobytes(),
+                    m.skew_ns,
+                    m.age_ns,
+                    m.gaps,
+                    m.proven,
+                    m.reason,
+                )
+                for name, m in row.streams.items()
+            ],
+        )
+        for row in rows
+    ]
+    return repr(told).encode()
+
+
+def shuffled(rng: random.Random, streams: dict[str, list[Sample]], disorder: int) -> list[Sample]:
+    """An arrival order: streams late by any amount, samples late by up to `disorder`, duplicates.
+
+    Each stream runs at its own pace; a sample moves back by `disorder` of its own time at most.
+    """
+    queues = []
+    for samples in streams.values():
+        keyed = sorted(samples, key=lambda s: s.t_ns + rng.randrange(disorder + 1))
+        queues.append([x for s in keyed for x in [s] * (1 + (rng.random() < 0.05))])
+    out: list[Sample] = []
+    while any(queues):
+        queue = rng.choice([q for q in queues if q])
+        for _ in range(rng.choice([1, 1, 2, 5, 30])):
+            if queue:
+                out.append(queue.pop(0))
+    return out
+
+
+def in_order(streams: dict[str, list[Sample]]) -> list[Sample]:
+    return sorted(chain(*streams.values()), key=lambda s: (s.t_ns, s.stream, s.seq))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_join_gives_what_a_plain_search_finds(name: str) -> None:
+    rule, plain = RULES[name]
+    for seed in range(150):
+        rng = random.Random(seed)
+        streams = random_streams(rng)
+        rows = run(Join("primary", {"a": Attach(rule), "b": Attach(rule)}), in_order(streams))
+        assert [r.primary for r in rows] == sorted(
+            streams["primary"], key=lambda s: (s.t_ns, s.seq)
+        )
+        for row in rows:
+            for other in ("a", "b"):
+                check(row, other, plain(streams[other], row.t_ns))
+
+
+def check(row: Joined, other: str, wanted: Wanted) -> None:
+    match = row.streams[other]
+    numbers, value = wanted
+    assert tuple(s.seq for s in match.samples) == numbers, (row.t_ns, other)
+    assert match.outcome is (Outcome.CREATED if numbers else Outcome.DOES_NOT_EXIST)
+    assert match.proven
+    if value is not None:
+        assert match.sample is not None
+        assert match.sample.payload[0] == pytest.approx(value, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_thousand_orders_of_arrival_give_the_same_bytes(name: str) -> None:
+    rule, _ = RULES[name]
+    attach = {"a": Attach(rule), "b": Attach(rule)}
+    orders = 0
+    for seed in range(20):
+        rng = random.Random(1000 + seed)
+        streams = random_streams(rng)
+        wanted = fingerprint(run(Join("primary", attach), in_order(streams)))
+        for _ in range(50):
+            told: list[Any] = []
+            join = Join("primary", attach, on_unmatched=lambda s, why: told.append((s, why)))
+            order = shuffled(rng, streams, disorder=99 * MS)
+            assert fingerprint(run(join, order)) == wanted
+            orders += 1
+            twins = len(order) - sum(len(s) for s in streams.values())
+            assert len(told) <= twins  # the twin of a sample that was let go is late
+    assert orders >= 1000
