@@ -7,6 +7,7 @@ in a process of its own, so that none disturbs (or ends) another. How each is me
 
 BENCHMARKS = {
     "window": "a window query over 10 s of three streams, both backends",
+    "hop": "pictures from process to process, against rclpy",
     "replay": "a recording through the windower, against plain reading",
     "growth": "cost as streams grow: 1 to 16 cameras, 1 to 64 channels",
     "small": "start-up, decoding, the report page",

@@ -58,7 +58,7 @@ def main() -> int:
         _write(options.out, about, figures)  # kept, should a later one hang
     _write(options.out, about, figures)
     draw(options.out)
-    missed = [f.name for f in figures if f.reached is False]
+    missed = list(dict.fromkeys(f.name for f in figures if f.reached is False))
     console.print(f"written: {options.out / 'bench.json'}; {len(figures)} figures, ", end="")
     console.print(
         f"{len(missed)} targets missed: {'; '.join(missed)}" if missed else "all targets met"

@@ -1,0 +1,173 @@
+"""One end of a hop, as a process of its own: `python -m benchmarks.hop_ends KIND END JSON`.
+
+Both kinds do the same. The writer takes the capture time, then writes a picture, so many times a
+second; pictures with negative numbers come first, until the reader has seen one. The reader has
+the picture as a numpy array, touches its first and last byte and takes the time. Clocks: one,
+`CLOCK_MONOTONIC`. The reader counts what it gets by number and prints what it saw as JSON.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from thymos.samples import NS_PER_S, Kind, Payload, Sample, StreamSpec
+
+SETTLE_S = 0.5  # pictures that are not counted, once the reader is there
+SILENCE_S = 2.0  # after so long without a picture the reader gives up
+FIRST_S = 20.0
+
+Send = Callable[[int, int, Payload], object]
+"""Writes a picture: number, capture time, pixels."""
+
+
+class Arrivals:
+    """What a reader saw."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self.latency_us: list[float] = []
+        self.done = False
+        self.last_s = time.monotonic() + FIRST_S
+        self._began = 0.0
+        self._greeted = False
+
+    def take(self, seq: int, t_ns: int, pixels: Payload) -> None:
+        """Touch a picture and note its age."""
+        flat = pixels.reshape(-1)
+        touched = int(flat[0]) + int(flat[-1])
+        now = time.monotonic_ns()
+        self.last_s = time.monotonic()
+        if not self._greeted:
+            self._greeted = True
+            print("here", flush=True)
+        if seq < 0 or touched < 0:
+            return
+        if not self.latency_us:
+            self._began = time.process_time()
+        self.latency_us.append((now - t_ns) / 1e3)
+        self.done = seq == self._count - 1
+
+    @property
+    def over(self) -> bool:
+        """Whether the last one came, or nothing has come for long."""
+        return self.done or time.monotonic() - self.last_s > SILENCE_S
+
+    def tell(self) -> None:
+        """Print the result."""
+        spent = time.process_time() - self._began
+        print(json.dumps({"latency_us": self.latency_us, "cpu_s": spent}), flush=True)
+
+
+def paced(send: Send, size: tuple[int, int], rate: float, count: int) -> None:
+    """Send pictures at a steady rate until told to count, then `count` of them."""
+    wanted = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.readline(), wanted.set()), daemon=True).start()
+    width, height = size
+    frames = [np.full((height, width, 3), n, np.uint8) for n in range(4)]  # a camera's own buffers
+    period = 1 / rate
+    settle = -int(SETTLE_S * rate)
+    seq, next_s, began = settle - 1, time.monotonic(), 0.0
+    while seq < count:
+        next_s += period
+        time.sleep(max(0.0, next_s - time.monotonic()))
+        if seq == 0:
+            began = time.process_time()
+        send(seq, time.monotonic_ns(), frames[seq % 4])
+        if seq >= settle or wanted.is_set():
+            seq += 1
+    print(json.dumps({"cpu_s": time.process_time() - began}), flush=True)
+    sys.stdin.read()  # stay until the reader has everything
+
+
+def thymos_write(options: dict[str, Any]) -> None:
+    from thymos.buffer import SharedWriter
+
+    width, height = options["size"]
+    spec = StreamSpec("camera", Kind.VIDEO, options["rate"], (height, width, 3), "rgb8")
+    with SharedWriter(spec, name=options["name"]) as writer:
+
+        def send(seq: int, t_ns: int, pixels: Payload) -> None:
+            writer.write(Sample("camera", seq, t_ns, t_ns, pixels))
+
+        paced(send, (width, height), options["rate"], options["count"])
+
+
+def thymos_read(options: dict[str, Any]) -> None:
+    from thymos.buffer import SharedReader
+
+    seen = Arrivals(options["count"])
+    with SharedReader(options["name"]) as reader:
+        while not seen.over:
+            for sample in reader.wait(0.1):
+                seen.take(sample.seq, sample.t_ns, sample.payload)
+    seen.tell()
+
+
+def ros_write(options: dict[str, Any]) -> None:
+    import rclpy
+    from rclpy.qos import qos_profile_sensor_data
+    from sensor_msgs.msg import Image
+
+    width, height = options["size"]
+    rclpy.init()
+    node = rclpy.create_node("bench_writer")
+    publisher = node.create_publisher(Image, options["name"], qos_profile_sensor_data)
+    message = Image(width=width, height=height, encoding="rgb8", step=3 * width)
+
+    def send(seq: int, t_ns: int, pixels: Payload) -> None:
+        stamp = message.header.stamp
+        stamp.sec, stamp.nanosec = divmod(t_ns, NS_PER_S)
+        message.header.frame_id = str(seq)
+        data = array.array("B")
+        data.frombytes(pixels.data)  # the quickest way rclpy has
+        message.data = data
+        publisher.publish(message)
+
+    paced(send, (width, height), options["rate"], options["count"])
+    rclpy.shutdown()  # else its shared memory stays behind
+
+
+def ros_read(options: dict[str, Any]) -> None:
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.qos import qos_profile_sensor_data
+    from sensor_msgs.msg import Image
+
+    rclpy.init()
+    node = rclpy.create_node("bench_reader")
+    seen = Arrivals(options["count"])
+
+    def take(message: Any) -> None:
+        stamp = message.header.stamp
+        t_ns = stamp.sec * NS_PER_S + stamp.nanosec
+        seen.take(int(message.header.frame_id), t_ns, np.frombuffer(message.data, np.uint8))
+
+    node.create_subscription(Image, options["name"], take, qos_profile_sensor_data)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    while not seen.over:
+        executor.spin_once(timeout_sec=0.1)
+    seen.tell()
+    rclpy.shutdown()
+
+
+ENDS = {
+    ("thymos", "write"): thymos_write,
+    ("thymos", "read"): thymos_read,
+    ("ros", "write"): ros_write,
+    ("ros", "read"): ros_read,
+}
+
+if __name__ == "__main__":
+    ENDS[sys.argv[1], sys.argv[2]](json.loads(sys.argv[3]))
+    sys.stdout.flush()
+    os._exit(0)  # nothing of a library's own ending is measured, nor may it hang

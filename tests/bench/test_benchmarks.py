@@ -1,0 +1,154 @@
+"""Every benchmark runs, at tiny sizes, and says what it must; how fast is not looked at."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+KEYS = {"name", "value", "unit", "spread", "peer", "peer_value", "ratio", "target", "reached"}
+HAS_ROS = importlib.util.find_spec("rclpy") is not None
+
+
+def bench(out: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return python("-m", "benchmarks", "--quick", "--out", str(out), *words)
+
+
+def python(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *words]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def results(out: Path) -> dict[str, dict]:
+    body = json.loads((out / "bench.json").read_text())
+    for item in body:
+        assert set(item) == KEYS, item
+        assert isinstance(item["value"], int | float), item
+        assert math.isfinite(item["value"]), item
+        if item["peer_value"] is None:
+            assert item["ratio"] is None, item
+        if "not measured" in item["peer"]:
+            assert item["peer_value"] is None, item
+    return {item["name"]: item for item in body}
+
+
+def test_what_runs_in_one_process(tmp_path: Path) -> None:
+    done = bench(tmp_path, "growth", "window")
+    assert done.returncode == 0, done.stderr + done.stdout
+    found = results(tmp_path)
+    assert "window of 1 s, in one process, p99" in found
+    for kind, most in (("cameras", 16), ("sound channels", 64), ("nose channels", 64)):
+        assert found[f"growth: {most} {kind}"]["value"] > 0
+        assert f"growth exponent of {kind}" in found
+    svg = (tmp_path / "bench-growth.svg").read_text()
+    assert svg.count("<circle") == 5 + 7 + 7
+    assert "missed" in done.stdout or "all targets met" in done.stdout
+
+
+@pytest.mark.models
+@pytest.mark.usefixtures("model_store")
+def test_what_needs_real_pictures(tmp_path: Path) -> None:
+    done = bench(tmp_path, "small", "replay")
+    assert done.returncode == 0, done.stderr + done.stdout
+    found = results(tmp_path)
+    replay = found["replay of mjpeg and pcm"]
+    assert replay["peer"].startswith("rosbags")
+    assert replay["ratio"] == pytest.approx(replay["value"] / replay["peer_value"])
+
+
+@pytest.mark.ros
+@pytest.mark.skipif(not HAS_ROS, reason="rclpy is not installed")
+@pytest.mark.xdist_group("ros")
+def test_hop_loses_nothing(tmp_path: Path) -> None:
+    done = bench(tmp_path, "hop")
+    assert done.returncode == 0, done.stderr + done.stdout
+    found = results(tmp_path)
+    assert found["hop of VGA at 100/s, lost"]["value"] == 0
+    assert (
+        0 < found["hop of VGA at 100/s, p50"]["value"] <= found["hop of VGA at 100/s, p99"]["value"]
+    )
+
+
+def test_one_that_breaks_hides_no_other(tmp_path: Path) -> None:
+    """The rest still runs and is kept; the exit code is 1."""
+    code = (
+        "import sys, benchmarks, benchmarks.alone as a\n"
+        "from thymos.bench.figures import Figure\n"
+        "def alone(name, repeats, quick):\n"
+        "    if name == 'window':\n"
+        "        raise RuntimeError('the disk is on fire')\n"
+        "    return [Figure(name, 1.0, 's', {})]\n"
+        "a.alone = alone\n"
+        "from benchmarks.__main__ import main\n"
+        f"sys.argv = ['bench', 'small', 'window', 'growth', '--out', {str(tmp_path)!r}]\n"
+        "sys.exit(main())\n"
+    )
+    done = python("-c", code)
+    assert done.returncode == 1, done.stderr
+    assert "window failed: RuntimeError: the disk is on fire" in done.stdout
+    assert list(results(tmp_path)) == ["small", "growth"]
+
+
+def test_errors_come_back_from_the_process_of_a_benchmark() -> None:
+    code = (
+        "from benchmarks.alone import alone\n"
+        "if __name__ == '__main__':\n"
+        "    try:\n"
+        "        alone('no_such_module', 1, True)\n"
+        "    except ModuleNotFoundError as err:\n"
+        "        print('told:', err)\n"
+    )
+    done = python("-c", code)
+    assert "told: No module named 'benchmarks.no_such_module'" in done.stdout
+
+
+def test_unknown_names_are_refused(tmp_path: Path) -> None:
+    done = bench(tmp_path, "warp")
+    assert done.returncode == 2
+    assert "no benchmark 'warp'" in done.stderr
+
+
+def figure(cameras: int, value: float, **more: object) -> dict[str, object]:
+    spread = {"min": value - 1, "max": value + 1, "n": 5}
+    empty = {"peer": "", "peer_value": None, "ratio": None, "target": "", "reached": None}
+    name = f"growth: {cameras} cameras"
+    return {"name": name, "value": value, "unit": "ms", "spread": spread, **empty, **more}
+
+
+def test_the_page_gets_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    from benchmarks.pages import BEGIN, END, write_markdown
+
+    page = tmp_path / "docs" / "benchmarks.md"
+    (page.parent / "images").mkdir(parents=True)
+    page.write_text(f"# Speed\n\nbefore\n\n{BEGIN}\nold\n{END}\n\nafter\n")
+    body = [
+        figure(1, 2.0, target="<= 1", reached=False),
+        figure(2, 4.0, peer="them", peer_value=8.0, ratio=0.5),
+    ]
+    (tmp_path / "bench.json").write_text(json.dumps(body))
+    about = {
+        "processor": "P",
+        "cores": "2",
+        "system": "S",
+        "python": "3",
+        "load before": "0",
+        "date": "D",
+    }
+    (tmp_path / "machine.json").write_text(json.dumps(about))
+    write_markdown(tmp_path, page)
+    text = page.read_text()
+    assert "| growth: 1 cameras | 2 ms | 1–3 (n 5) |  |  | <= 1 | **missed** |" in text
+    assert "| growth: 2 cameras | 4 ms | 3–5 (n 5) | 8 (them) | 1/2 |  |  |" in text
+    assert "old" not in text
+    assert text.startswith("# Speed\n\nbefore\n")
+    assert text.endswith(f"{END}\n\nafter\n")
+    assert "<svg" in (page.parent / "images" / "bench-growth.svg").read_text()
