@@ -22,6 +22,7 @@ from thymos_msgs.msg import AudioFrame, GasArray, SourceInfo
 
 from thymos.errors import ConfigError, ThymosError
 from thymos.estimate import source_info
+from thymos.pace import Pace
 from thymos.samples import NS_PER_S, Kind, Origin, Sample, Source, StreamSpec, duration_ns
 from thymos_nodes import convert, convert_sensors, qos
 from thymos_nodes.params import Param
@@ -32,8 +33,8 @@ TOPIC = {
     Kind.AUDIO: ("microphone", "microphone/audio", AudioFrame),
     Kind.GAS: ("enose", "enose/data", GasArray),
 }
-CLOCK_S = 0.01
 RECEIPT_S = 5.0
+HEALTH_S = 2.5  # perception tells its health once a second
 DEPTH = 200  # deep, so that a subscriber that stumbles does not lose anything
 
 PARAMS = (
@@ -44,6 +45,7 @@ PARAMS = (
     Param("wait_for", "", "Topics that must have a publisher first, separated by commas."),
     Param("subscribers", 1, "So many must listen to each stream first.", 0, 100),
     Param("wait_s", 30.0, "How long to wait for those who shall hear it [s].", 0.0, 600.0),
+    Param("report", "", "Also write what was published and what arrived into this file (JSON)."),
     Param("tail_s", 3.0, "How long /clock runs on after the end [s].", 0.0, 600.0),
 )
 
@@ -58,7 +60,8 @@ class ReplayNode(Node):
         self.finish: Callable[[], None] = lambda: None
         self.exit_code = 0
         self._halt = threading.Event()
-        self._received: dict[str, int] = {}
+        self._received: dict[str, int] = {}  # by perception, since it started
+        self._before: dict[str, int] = {}
         self._clock_publisher = self.create_publisher(Clock, "/clock", 10)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         self._thread = threading.Thread(target=self._work, name="replay", daemon=True)
@@ -109,7 +112,8 @@ class ReplayNode(Node):
 
         outlets = {s.spec.name: Outlet(self, s.spec) for s in self._sources}
         self._await([*outlets.values()])
-        pace = Pace(self._value("rate"), self._set_clock, self._halt)
+        self._await_health(outlets.values())
+        pace = Pace(self._value("rate"), self._halt, self._set_clock)
         shift: int | None = None
         for sample in merge(self._sources):
             if shift is None:
@@ -128,9 +132,25 @@ class ReplayNode(Node):
         """Wait until perception has told (once a second) that everything arrived, or has not."""
         deadline = time.monotonic() + RECEIPT_S
         while time.monotonic() < deadline and not self._halt.is_set():
-            if all(self._received.get(o.role, o.count) >= o.count for o in outlets):
+            if all((self._arrived(o) or o.count) >= o.count for o in outlets):
                 return
             self._halt.wait(0.05)
+
+    def _await_health(self, outlets: Iterable[Outlet]) -> None:
+        """Hear how much perception had received before, if there is one: it may run for days."""
+        deadline = time.monotonic() + HEALTH_S
+        while time.monotonic() < deadline and not self._halt.is_set():
+            if all(o.role in self._received for o in outlets):
+                break
+            self._halt.wait(0.05)
+        self._before = dict(self._received)
+
+    def _arrived(self, outlet: Outlet) -> int | None:
+        """How much of a stream perception has received from here; None if it does not tell."""
+        if outlet.role not in self._received:
+            return None
+        received, before = self._received[outlet.role], self._before.get(outlet.role, 0)
+        return received - before if received >= before else received  # it was started again
 
     def _await(self, outlets: list[Outlet]) -> None:
         """Wait until those who shall hear it are there; nothing is played to an empty room.
@@ -165,13 +185,13 @@ class ReplayNode(Node):
 
     def _report(self, outlets: Iterable[Outlet], pace: Pace) -> None:
         streams = {
-            o.spec.name: {"published": o.count, "received": self._received.get(o.role)}
+            o.spec.name: {"topic": o.topic, "published": o.count, "received": self._arrived(o)}
             for o in outlets
         }
-        self.get_logger().info(
-            "replayed "
-            + json.dumps({"streams": streams, "late_ms_max": round(pace.late_ms_max, 1)})
-        )
+        told = json.dumps({"streams": streams, "late_ms_max": round(pace.late_ms_max, 1)})
+        self.get_logger().info(f"replayed {told}")
+        if path := str(self._value("report")):
+            Path(path).write_text(told + "\n", encoding="utf-8")
 
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value
@@ -207,42 +227,3 @@ class Outlet:
             message = convert_sensors.gas_to_msg(sample, self.spec, frame, t_ns)
         self._publisher.publish(message)
         self.count += 1
-
-
-class Pace:
-    """Lets the time of the recording pass at a rate, and tells it.
-
-    Args:
-        rate: Seconds of the recording in a second.
-        tell: Gets the time, every 10 ms and before every sample.
-        halt: Ends the waiting.
-    """
-
-    def __init__(self, rate: float, tell: Callable[[int], None], halt: threading.Event) -> None:
-        self._rate = rate
-        self._tell = tell
-        self._halt = halt
-        self._wall = 0.0
-        self._start = 0
-        self.now_ns = 0
-        self.late_ms_max = 0.0
-
-    def begin(self, t_ns: int) -> None:
-        """The recording begins now, with this time."""
-        self._wall, self._start, self.now_ns = time.monotonic(), t_ns, t_ns
-        self._tell(t_ns)
-
-    def until(self, t_ns: int) -> bool:
-        """Wait until it is `t_ns`; False if it was interrupted. Time never goes backwards."""
-        while True:
-            elapsed = (time.monotonic() - self._wall) * self._rate
-            now = self._start + int(elapsed * NS_PER_S)
-            if now >= t_ns or self._halt.is_set():
-                break
-            self.now_ns = max(self.now_ns, now)
-            self._tell(self.now_ns)
-            self._halt.wait(min(CLOCK_S, (t_ns - now) / NS_PER_S / self._rate))
-        self.late_ms_max = max(self.late_ms_max, (now - t_ns) / 1e6 / self._rate)
-        self.now_ns = max(self.now_ns, t_ns)
-        self._tell(self.now_ns)
-        return not self._halt.is_set()

@@ -48,8 +48,8 @@ def replay(
         str,
         typer.Option(
             metavar="max|NUMBER",
-            help="Seconds of the recording in a second; with max as fast as possible."
-            " What comes out is the same.",
+            help="Seconds of the recording in a second; with max as fast as possible. What"
+            " comes out is the same. With --to-ros max is 1.0.",
         ),
     ] = "max",
     out: Annotated[
@@ -108,6 +108,33 @@ def replay(
             rich_help_panel=EXPECT,
         ),
     ] = 0,
+    to_ros: Annotated[
+        bool,
+        typer.Option(
+            "--to-ros",
+            help="Publish onto live topics with /clock instead (hardware in the loop); exit code 1"
+            " if something was lost on the way.",
+            rich_help_panel=ROS,
+        ),
+    ] = False,
+    subscribers: Annotated[
+        int,
+        typer.Option(min=0, help="So many must listen to each stream first.", rich_help_panel=ROS),
+    ] = 1,
+    wait: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=600.0, help="How long to wait for them [s].", rich_help_panel=ROS
+        ),
+    ] = 30.0,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Exit code 1 also if no perception node told what it received.",
+            rich_help_panel=ROS,
+        ),
+    ] = False,
 ) -> None:
     """Play a recording through the street, step by step: the same recording, the same result.
 
@@ -115,6 +142,14 @@ def replay(
     """
     if update and expect is None:
         raise typer.BadParameter("--update needs --expect GOLDEN", param_hint="--update")
+    if to_ros:
+        if expect is not None or out is not None or repeat > 1:
+            raise typer.BadParameter(
+                "goes without --expect, --out and --repeat", param_hint="--to-ros"
+            )
+        from thymos.cli.replay_ros import to_topics
+
+        raise typer.Exit(to_topics(bag, _rate(rate) or 1.0, subscribers, wait, strict, json=json))
     speed = _rate(rate)
     chosen = settings(
         config,
