@@ -115,3 +115,23 @@ def typestore(*, mgonzs13: bool = False) -> Any:
 
 def _message_files() -> list[Path]:
     return sorted(message_folder().glob("*.msg"))
+
+
+def store_of(definitions: dict[str, str]) -> Any:
+    """A type store with the definitions a file carries; the known ones if it carries none."""
+    try:
+        from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+    except ImportError as err:
+        raise MissingExtraError("rosbags", "record") from err
+
+    types: dict[str, Any] = {}
+    for name, text in definitions.items():
+        try:
+            types.update(get_types_from_msg(text, name))
+        except Exception:  # noqa: BLE001, S112  perhaps of a topic nobody reads; decoding tells
+            continue
+    if not types:
+        return typestore()
+    store = get_typestore(Stores.EMPTY)
+    store.register(types)
+    return store

@@ -223,7 +223,7 @@ class Recorder(Observer):
                 at = item.window.t1_ns
                 # How long the stages took is no part of what was perceived: the file of a run that
                 # is done again would differ by it.
-                text = item.model_dump_json(exclude={"latency_ms"})
+                text = item.line().rstrip("\n")
                 self._write_text(REPORT_TOPIC, text, at, at)
             else:
                 self._file.tick()

@@ -6,11 +6,14 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from thymos.errors import RecordingError
-from thymos.record.bags import Bag, Topic, open_bag
+from thymos.record.bags import Bag, open_bag
 from thymos.record.decode import READS, AudioFormat, Decoded, MessageReader
+from thymos.record.messages import Raw, Topic
 from thymos.record.naming import SPEC_KEY, SPEC_TOPIC, spec_from_json, stream_of, topics_of
+from thymos.record.shared import Shared
 from thymos.record.source import BagSource
 from thymos.samples import Kind, Origin, Source, StreamSpec
 
@@ -46,14 +49,15 @@ def open_recording(path: str | Path) -> Recording:
         RecordingError: It is damaged, or has no topic that Thymos knows.
     """
     path = Path(path)
-    bag = open_bag(path)
+    shared = Shared()
+    bag = open_bag(path, shared)
     try:
-        return _survey(path, bag)
+        return _survey(path, bag, shared)
     finally:
         bag.close()
 
 
-def _survey(path: Path, bag: Bag) -> Recording:
+def _survey(path: Path, bag: Bag, shared: Shared) -> Recording:
     notes = list(bag.notes)
     sources: dict[str, Source] = {}
     specs = _stored_specs(bag)
@@ -77,7 +81,9 @@ def _survey(path: Path, bag: Bag) -> Recording:
             notes.append(f"{topic.name} does not say its format: 16 kHz mono s16 was assumed")
         if spec is not stored:
             spec = replace(spec, device=spec.device or f"{topic.name} of {path.name}")
-        sources[spec.name] = BagSource(path, topic, spec, sound, stored is not None)
+        sources[spec.name] = BagSource(
+            path, topic, spec, sound=sound, own=stored is not None, shared=shared
+        )
     if not sources:
         raise RecordingError(_nothing(path, bag, notes), hint="see docs/recording.md for the types")
     return Recording(path, sources, notes, {t.name: t.msgtype for t in bag.topics})
@@ -150,7 +156,7 @@ def _peek(bag: Bag, topic: Topic, sound: AudioFormat) -> tuple[Decoded | None, l
     times: list[int] = []
     for raw, _ in zip(bag.messages(topic.name), range(SEARCH), strict=False):
         try:
-            found = reader.read(bag.decode(topic, raw.data))
+            found = reader.read(_decoded(bag, topic, raw))
         except RecordingError as err:  # damaged, or a film that begins between key frames
             why = why or err
             continue
@@ -161,6 +167,17 @@ def _peek(bag: Bag, topic: Topic, sound: AudioFormat) -> tuple[Decoded | None, l
     if first is None and why is not None:
         raise why
     return first, times
+
+
+def _decoded(bag: Bag, topic: Topic, raw: Raw) -> Any:
+    """A message; a damaged one is an error.
+
+    Raises:
+        RecordingError: It is damaged.
+    """
+    if raw.data is None:
+        raise RecordingError("a chunk is damaged")
+    return bag.decode(topic, raw.data)
 
 
 def _plain(topic: Topic) -> bool:
@@ -181,7 +198,7 @@ def _audio_info(bag: Bag, topic: Topic) -> AudioFormat:
     infos = [t for t in bag.topics if t.msgtype == "audio_common_msgs/msg/AudioInfo"]
     for info in sorted(infos, key=lambda t: (t.name.rpartition("/")[0] != space, t.name)):
         for raw in bag.messages(info.name):
-            said = bag.decode(info, raw.data)
+            said = _decoded(bag, info, raw)
             if not hasattr(said, "sample_rate"):
                 break
             coding = str(said.coding_format).lower()
@@ -199,7 +216,7 @@ def _stored_specs(bag: Bag) -> dict[str, StreamSpec]:
         if topic.name != SPEC_TOPIC or topic.msgtype != "std_msgs/msg/String":
             continue
         for raw in bag.messages(topic.name):
-            spec = spec_from_json(str(bag.decode(topic, raw.data).data))
+            spec = spec_from_json(str(_decoded(bag, topic, raw).data))
             if spec is not None:
                 for name in topics_of(spec):
                     found.setdefault(name, spec)

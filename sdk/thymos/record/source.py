@@ -12,9 +12,11 @@ from typing import Any
 
 from thymos.clock import SampleCounter
 from thymos.errors import RecordingError
-from thymos.record.bags import Bag, Raw, Topic, open_bag
+from thymos.record.bags import Bag, open_bag
 from thymos.record.decode import AudioFormat, Decoded, MessageReader
+from thymos.record.messages import Raw, Topic
 from thymos.record.naming import NOTE_TOPIC
+from thymos.record.shared import Shared
 from thymos.samples import (
     NS_PER_S,
     Counters,
@@ -39,9 +41,17 @@ class BagSource:
     """
 
     def __init__(
-        self, path: Path, topic: Topic, spec: StreamSpec, sound: AudioFormat, own: bool
+        self,
+        path: Path,
+        topic: Topic,
+        spec: StreamSpec,
+        *,
+        sound: AudioFormat,
+        own: bool,
+        shared: Shared,
     ) -> None:
         self._path = path
+        self._shared = shared
         self._topic = topic
         self._spec = spec
         self._sound = sound
@@ -96,7 +106,7 @@ class BagSource:
             self._begin()
             self._end = ""
             self._counters = Counters()
-            self._bag = open_bag(self._path)
+            self._bag = open_bag(self._path, self._shared)
             self._raws = self._bag.messages(self._topic.name)
             if self._own and self._spec.kind is Kind.VIDEO:
                 self._notes = self._read_notes(self._bag)
@@ -107,6 +117,8 @@ class BagSource:
         for topic in (t for t in bag.topics if t.name == NOTE_TOPIC):
             for raw in islice(bag.messages(topic.name), 1_000_000):
                 try:
+                    if raw.data is None:
+                        continue
                     said = json.loads(str(bag.decode(topic, raw.data).data))
                     if said["stream"] == self._spec.name:
                         found[int(said["seq"])] = said
@@ -157,6 +169,8 @@ class BagSource:
 
     def _sample(self, bag: Bag, raw: Raw) -> Sample | None:
         try:
+            if raw.data is None:
+                raise RecordingError("a chunk is damaged")
             found = self._messages.read(bag.decode(self._topic, raw.data))
             self._check(found)
         except RecordingError:
