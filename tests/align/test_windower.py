@@ -312,7 +312,7 @@ def test_memory_stays_bounded_over_two_hours(timeline: Any) -> None:
         if i % 10_000 == 0:
             for track in made._tracks.values():
                 assert len(track.ring) < 30
-                assert len(track._marks) < 30
+                assert len(track.items) < 30
     assert count == 7199
 
 

@@ -72,7 +72,7 @@ def test_wild_stamps_never_stall_nor_flood(
             assert all(s.t_ns < window.t1_ns for s in part.samples)
             assert part.state.age_ms is None or part.state.age_ms >= 0
     for track in made._tracks.values():
-        assert len(track._marks) <= len(events)
+        assert len(track.items) <= len(events)
 
 
 def read_runs(path: Path) -> dict[str, list[int]]:

@@ -83,6 +83,7 @@ class Line(Generic[T]):
         self.items: list[T] = []
         self.complete_to = NEVER
         self.newest_ns = NEVER
+        self.newest_reach_ns = NEVER  # as given to `insert` with the newest sample
         self.went_back_ns = 0
         self.floor_ns = NEVER  # nobody will ask for anything older
         self._next_seq = 0
@@ -105,7 +106,7 @@ class Line(Generic[T]):
             self.items.append(item)
             self.newest_ns = t_ns
             self._next_seq = seq + 1
-            self.complete_to = reach_ns
+            self.complete_to = self.newest_reach_ns = reach_ns
             if self._past:
                 self._past.clear()
             return True
@@ -126,21 +127,17 @@ class Line(Generic[T]):
         if t_ns >= self.newest_ns:
             self._forward(t_ns, seq)
             self._past.clear()
-            self.newest_ns = t_ns
+            self.newest_ns, self.newest_reach_ns = t_ns, reach_ns
             self._holes = [h for h in self._holes if h.until_ns > t_ns]
         elif self.newest_ns - t_ns <= self.reorder_ns:
             self._fill(seq)
-            reach_ns = self.complete_to
         else:
             self._past.append((t_ns, seq, reach_ns))
             if len(self._past) >= self.BACK_COUNT:
                 self._go_back()
             return
-        if self._holes:
-            reach_ns = self.newest_ns - self.reorder_ns
-        else:
-            reach_ns = max(reach_ns, self.newest_ns)
-        self.complete_to = max(self.complete_to, reach_ns)
+        sure = self.newest_ns - self.reorder_ns if self._holes else self.newest_reach_ns
+        self.complete_to = max(self.complete_to, sure)
 
     def _forward(self, t_ns: int, seq: int) -> None:
         expected = self._next_seq
@@ -172,7 +169,8 @@ class Line(Generic[T]):
         """
         t_ns, seq, reach_ns = max(self._past)
         self.went_back_ns = self.newest_ns - t_ns
-        self.newest_ns, self.complete_to, self._next_seq = t_ns, reach_ns, seq + 1
+        self.newest_ns, self._next_seq = t_ns, seq + 1
+        self.complete_to = self.newest_reach_ns = reach_ns
         self._holes.clear()
         self._past.clear()
         if t_ns >= self.floor_ns:

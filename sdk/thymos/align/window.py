@@ -39,6 +39,8 @@ class Window:
         t1_ns: First instant after.
         streams: By stream name, in order of name.
         notes: What befell time itself before this window (a hole, a clock that went back).
+        anchor_ns: The event it is anchored to; None for one of the grid of hops.
+        label: What that event was, for example `end of speech`.
     """
 
     id: str
@@ -46,6 +48,8 @@ class Window:
     t1_ns: int
     streams: dict[str, StreamSlice]
     notes: tuple[str, ...] = ()
+    anchor_ns: int | None = None
+    label: str = ""
 
     @property
     def info(self) -> WindowInfo:
