@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import yaml
 
@@ -56,18 +56,31 @@ def open_bag(path: Path, shared: Shared | None = None) -> Bag:
     try:
         if path.is_dir():
             return _folder(path, shared)
-        with path.open("rb") as file:
-            head = file.read(64)
-    except FileNotFoundError as err:
-        raise MediaError(f"there is no file '{path}'", hint="check the path") from err
     except OSError as err:
         raise MediaError(f"cannot read '{path}': {err.strerror or err}") from err
+    file, head = open_file(path)
+    file.close()
     if head.startswith(ZSTD_MAGIC):
         return open_bag(shared.unpacked(path), shared)
     refuse_impostors(path, head)
     if head.startswith(MCAP_MAGIC):
         return McapBag(path, shared)
     return RosBag(path, shared)
+
+
+def open_file(path: Path) -> tuple[BinaryIO, bytes]:
+    """Open a file; also returns how it begins.
+
+    Raises:
+        MediaError: It is missing or cannot be read.
+    """
+    try:
+        file = path.open("rb")
+        return file, file.read(64)
+    except FileNotFoundError as err:
+        raise MediaError(f"there is no file '{path}'", hint="check the path") from err
+    except OSError as err:
+        raise MediaError(f"cannot read '{path}': {err.strerror or err}") from err
 
 
 def refuse_impostors(path: Path, head: bytes) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from thymos.errors import MissingExtraError, RecordingError
+from thymos.errors import RecordingError
 from thymos.record.definitions import store_of
 from thymos.record.mcapfmt import (
     Op,
@@ -16,6 +16,7 @@ from thymos.record.mcapfmt import (
     inside,
     message,
     parse,
+    read_summary,
     unpack,
     walk,
 )
@@ -35,10 +36,6 @@ class McapBag:
     """
 
     def __init__(self, path: Path, shared: Shared | None = None, *, zstd: bool = False) -> None:
-        try:
-            from mcap.reader import make_reader
-        except ImportError as err:
-            raise MissingExtraError("mcap", "record") from err
         self._path = path
         self._shared = shared or Shared()
         self._zstd = zstd
@@ -49,15 +46,11 @@ class McapBag:
         self._loose: list[Place] = []  # messages outside of chunks
         self._channels: dict[str, set[int]] = {}
         self._schemas: dict[str, str] = {}
-        torn = False
-        try:
-            summary = make_reader(self._file).get_summary()
-        except Exception:  # noqa: BLE001  the library raises what it likes on torn files
-            summary, torn = None, True
+        summary, sound = read_summary(self._file)
         if summary is not None and summary.chunk_indexes and summary.channels:
             self._take(summary)
         else:
-            self._scan(torn)
+            self._scan(sound)
         self._store = store_of(self._schemas)
 
     def _take(self, summary: Any) -> None:
@@ -68,7 +61,7 @@ class McapBag:
         for channel in summary.channels.values():
             self._meet(channel, summary.schemas.get(channel.schema_id))
 
-    def _scan(self, torn: bool) -> None:
+    def _scan(self, sound: bool) -> None:
         """Find topics and chunks by reading everything once (no index)."""
         schemas: dict[int, Any] = {}
         ended = False
@@ -82,7 +75,7 @@ class McapBag:
             elif place.op == Op.MESSAGE:
                 self._loose.append(place)
             ended = ended or place.op == Op.DATA_END
-        if torn or not ended:
+        if not (sound and ended):
             self.notes.append(
                 f"'{self._path.name}' was not finished (a crash?): read up to where it is whole; "
                 "thymos recover makes a whole file of it"

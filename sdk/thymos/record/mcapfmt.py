@@ -69,6 +69,26 @@ def walk(file: BinaryIO) -> Iterator[Place]:
         at = place.end
 
 
+def read_summary(file: BinaryIO) -> tuple[Any, bool]:
+    """The index at the end of a file.
+
+    Returns:
+        The summary, None if there is none; and whether the end of the file is sound.
+
+    Raises:
+        MissingExtraError: mcap is not installed.
+    """
+    try:
+        from mcap.reader import make_reader
+    except ImportError as err:
+        raise MissingExtraError("mcap", "record") from err
+    file.seek(0)
+    try:
+        return make_reader(file).get_summary(), True
+    except Exception:  # noqa: BLE001  the library raises what it likes on torn files
+        return None, False
+
+
 def content(file: BinaryIO, place: Place) -> bytes:
     """The bytes of a record."""
     file.seek(place.start)
@@ -144,6 +164,16 @@ class Packed(NamedTuple):
     log_ns: int
     publish_ns: int
     data: memoryview
+
+
+def chunk_times(file: BinaryIO, place: Place) -> tuple[int, int] | None:
+    """First and last log time that a chunk says it holds, also of a torn one."""
+    file.seek(place.start)
+    head = file.read(min(16, place.length))
+    if len(head) < 16:
+        return None
+    first, last = struct.unpack("<QQ", head)
+    return (first, last) if first <= last else None
 
 
 _MESSAGE = struct.Struct("<HIQQ")
