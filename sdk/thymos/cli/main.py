@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import thymos
-from thymos.cli import bench, demo, devices, doctor, explain, live, models, replay
+from thymos.cli import bench, demo, devices, doctor, explain, live, models, recover, replay
 from thymos.cli.output import stderr
 from thymos.errors import ThymosError
 
@@ -57,6 +57,7 @@ app.command()(explain.explain)
 app.command()(live.run)
 app.command()(live.record)
 app.command()(replay.replay)
+app.command()(recover.recover)
 app.command()(devices.devices)
 app.command()(doctor.doctor)
 app.add_typer(models.app, name="models")
