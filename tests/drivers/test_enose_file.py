@@ -10,8 +10,8 @@ import pytest
 from reading import all_of
 from thymos.devices import open_uri
 from thymos.errors import MediaError
-from thymos.samples import Flag
-from thymos_drivers.enose_file import NoseFile
+from thymos.samples import Flag, gas_channels
+from thymos_drivers.enose.file import NoseFile
 
 
 def write(path: Path, text: str) -> Path:
@@ -22,11 +22,11 @@ def write(path: Path, text: str) -> Path:
 def test_without_a_time_column_stamps_are_estimated(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "NO2,CO,Temperature\n1,2,20\n3,4294967295,20\n5,6,20\n")
     with NoseFile(path, rate_hz=2.0) as nose:
-        assert nose.spec.channels == ("NO2", "CO")
+        assert nose.spec.channels == ("NO2", "CO", "temperature")
         samples = all_of(nose)
     assert [s.t_ns for s in samples] == [0, 500_000_000, 1_000_000_000]
     assert all(s.flags == Flag.TIME_ESTIMATED for s in samples)
-    np.testing.assert_array_equal(samples[1].payload, [3, np.nan])
+    np.testing.assert_array_equal(samples[1].payload, [3, np.nan, 20])
     assert samples[1].note.startswith("CO: 4294967295")
 
 
@@ -71,11 +71,9 @@ def test_what_is_no_recording_is_refused(tmp_path: Path, content: bytes) -> None
     assert wrong.value.hint
 
 
-def test_missing_and_bosch_files(tmp_path: Path) -> None:
+def test_a_missing_file() -> None:
     with pytest.raises(MediaError, match="there is no file"):
-        NoseFile(tmp_path / "no.csv").open()
-    with pytest.raises(MediaError, match="bmerawdata"):
-        NoseFile(write(tmp_path / "a.bmerawdata", "{}")).open()
+        NoseFile("no.csv").open()
 
 
 @pytest.mark.data
@@ -83,18 +81,22 @@ def test_smellnet_files(data_dir: Path) -> None:
     """Every test recording opens, and every sentinel becomes NaN."""
     paths = sorted((data_dir / "enose/smellnet/test").glob("*/*.csv"))
     assert len(paths) == 50
-    sentinels = 0
+    sentinels = stuck = 0
     for path in paths:
         source = open_uri("enose", f"file:{path}")
         assert source is not None
         with source:
             samples = all_of(source)
-            assert len(source.spec.channels) == 7
+            assert len(source.spec.channels) == 10
+            assert gas_channels(source.spec) == tuple(range(7))
             assert len(samples) > 100
             assert source.counters.corrupt == 0
         values = np.stack([s.payload for s in samples])
         assert not (values > 1e6).any()
-        sentinels += int(np.isnan(values).sum())
+        sentinels += int(np.isnan(values[:, :7]).sum())
+        stuck += int(np.isnan(values[:, source.spec.channels.index("humidity")]).sum())
     text = sum(path.read_text().count("4294967295") for path in paths)
     assert text > 0
     assert sentinels >= text
+    rows = [line.split(",") for path in paths for line in path.read_text().splitlines()[1:]]
+    assert stuck == sum(float(row[9]) in (0.0, 100.0) for row in rows if len(row) == 12) > 0

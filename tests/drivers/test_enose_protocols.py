@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thymos_drivers.enose_protocols import LineKind, recognise
-from thymos_drivers.enose_rows import Assembler, Validity, read_header
+from thymos_drivers.enose.columns import read_header
+from thymos_drivers.enose.recognise import LineKind, recognise
+from thymos_drivers.enose.rows import Assembler
+from thymos_drivers.enose.validity import Validity
 
 HEADER_5 = (
     "TimeStamp(ms), Temperature(deg C), Pressure(Pa), Humidity(%), Gas resistance(ohm), "
@@ -113,7 +115,7 @@ def test_bsec_has_twelve_named_values() -> None:
     ],
 )
 def test_boot_and_status_text_is_no_data(raw: bytes) -> None:
-    assert recognise(raw).kind in (LineKind.TEXT, LineKind.NOISE)
+    assert recognise(raw).kind in (LineKind.TEXT, LineKind.BOOT)
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe\x00bad\x80", b"12,\x01,3", b"{broken", b"hello, 3, 4"])
@@ -139,7 +141,8 @@ def test_json() -> None:
         b'"T":25.32,"H":45.12,"P":1013.25}'
     )
     assert (line.names, line.values, line.tick_ms) == (("s0_h3",), (123456.7,), 12345678)
-    assert recognise(b'{"type":"ready","version":"2.1.0","sensors":8}').kind is LineKind.INFO
+    assert line.climate == {"temperature": 25.32, "humidity": 45.12, "pressure": 1013.25}
+    assert recognise(b'{"type":"ready","version":"2.1.0","sensors":8}').kind is LineKind.BOOT
     assert recognise(b'{"type":"data","s":0,"v":1' + b"0" * 400 + b"}").kind is LineKind.NOISE
 
 
@@ -158,7 +161,7 @@ def test_no_sequence_of_lines_breaks_the_assembler(lines: list[str]) -> None:
     for n, line in enumerate(lines):
         reading = rows.feed(line.encode(), n)
         if reading is not None:
-            assert reading.values.shape == (len(rows.names),)
+            assert reading.values.shape == (len(rows.names) + len(rows.climate),)
 
 
 CELLS = st.sampled_from(
@@ -178,7 +181,7 @@ def test_no_row_after_a_header_breaks_the_assembler(header: str, table: list[lis
     for n, cells in enumerate(table):
         reading = rows.feed(",".join(cells).encode(), n)
         if reading is not None:
-            check = check or Validity(rows.names, rows.unit)
+            check = check or Validity(rows.names, rows.unit, rows.climate)
             values, _ = check.check(reading.values)
             assert values.shape == (len(rows.names),)
             assert not np.isinf(values).any()
@@ -266,7 +269,9 @@ def test_heater_scans_become_one_reading_a_cycle() -> None:
     got = feed(rows, "\n".join(lines))
     assert rows.names == ("h0", "h1", "h2")
     assert rows.unit == "ohm"
-    np.testing.assert_array_equal(got[-1], (100030.0, math.nan, 100032.0))
+    assert rows.climate == ("temperature", "humidity", "pressure")
+    air = (25.3, 45.1, 1013.25)  # pascal on the wire
+    np.testing.assert_allclose(got[-1], (100030.0, math.nan, 100032.0, *air))
 
 
 def test_eight_sensors_are_pivoted() -> None:

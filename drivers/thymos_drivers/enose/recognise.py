@@ -3,7 +3,7 @@
 Recognises what real firmware prints, without being told the model: OpenSmell (`INFO,…` `OSM,…`),
 bare CSV with or without a header line, Bosch BME68x examples (hex status column), BSEC by column
 names, JSON lines, `label: value` lines and `Ms|…|` rows. Binary and polled noses (TU/e, Cyranose
-320) need a dialogue and are not lines; they are a driver of their own.
+320, our own protocol) are no lines; they have decoders of their own.
 
 Nothing here trusts the device: a line is data, text about the device, or noise.
 """
@@ -21,14 +21,13 @@ _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?|[-+]?(?:nan
 _HEX = re.compile(r"[0-9a-fA-F]{1,2}")
 _LABELLED = re.compile(
     r"(?P<name>[A-Za-z][\w .()/-]{0,40}?)\s*:\s*(?P<value>[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)"
-    r"(?:\s+eq\s+[\d.]+\s*V)?\s*(?P<unit>[A-Za-zΩµ%/]{0,8})"
+    r"(?:\s+eq\s+[\d.]+\s*V)?\s*(?P<unit>[A-Za-zΩµ°%/]{0,8})"
 )
 # What boards print on starting up and between readings (ESP32, Arduino, BSEC, Edge Impulse).
-_STATUS_TEXT = (
-    "ets ", "rst:", "boot:", "load:", "entry ", "mode:", "clk_drv", "configsip", "waiting for",
-    "rebooting", "bsec library", "need more samples", "skip i:", "ready", "ok", "error", "e (",
-    "w (", "i (",
-)  # fmt: skip
+_BOOT_TEXT = ("ets ", "rst:", "boot:", "esp-rom:", "rebooting", "ready", "bsec library")
+_STATUS_TEXT = ("waiting for", "need more samples", "skip i:", "ok", "error", "e (", "w (", "i (")
+_LOADER_TEXT = ("load:0x", "entry 0x", "mode:", "clk_drv:", "configsip:", "rst:0x", "csum ", "ho ")
+"""What the loader of an ESP32 prints; these lines hold commas."""
 MAX_CELLS = 256
 
 
@@ -45,7 +44,9 @@ class LineKind(Enum):
     FAULT = "fault"
     """The device says that something is wrong with it."""
     TEXT = "text"
-    """What boards say on starting up and between readings; no reading is lost by it."""
+    """What boards say between readings; no reading is lost by it."""
+    BOOT = "boot"
+    """What boards say on starting up."""
     NOISE = "noise"
     """Not readable: a reading may be lost."""
     SHORT = "short"
@@ -62,6 +63,7 @@ class Line:
         names: Columns of a HEADER, or the names of NAMED values.
         unit: Of NAMED values, if the line says.
         tick_ms: Device time in milliseconds, if a NAMED line carries it.
+        climate: Temperature, humidity and pressure, if a NAMED line carries them.
         info: What an INFO line says, by key; the text of a FAULT under `text`.
     """
 
@@ -70,6 +72,7 @@ class Line:
     names: tuple[str, ...] = ()
     unit: str = ""
     tick_ms: float | None = None
+    climate: dict[str, float] = field(default_factory=dict)
     info: dict[str, str] = field(default_factory=dict)
 
 
@@ -91,7 +94,10 @@ def recognise(raw: bytes, columns: tuple[str, ...] = ()) -> Line:
         return _json(text)
     if comma and word in _COMMANDS:
         return _COMMANDS[word](rest)
-    if text.lower().startswith(_STATUS_TEXT) and not comma:
+    lower = text.lower()
+    if lower.startswith(_LOADER_TEXT) or (not comma and lower.startswith(_BOOT_TEXT)):
+        return Line(LineKind.BOOT)
+    if not comma and lower.startswith(_STATUS_TEXT):
         return Line(LineKind.TEXT)
     return _values(text, columns)
 
@@ -176,14 +182,29 @@ def _json(text: str) -> Line:
         return _NOISE
     if not isinstance(message, dict):
         return _NOISE
-    if message.get("type") != "data":
-        return Line(LineKind.INFO, info={str(k): str(v)[:120] for k, v in message.items()})
+    kind = message.get("type")
+    if kind != "data":
+        info = {str(k)[:40]: str(v)[:120] for k, v in list(message.items())[:16]}
+        return Line(LineKind.BOOT if kind == "ready" else LineKind.INFO, info=info)
     sensor, step, value, tick = (message.get(k) for k in ("s", "gi", "v", "tick"))
-    if not _is_number(value) or not isinstance(sensor, int):
+    if not _is_number(value) or not _is_index(sensor):
         return _NOISE
-    name = f"s{sensor}" + (f"_h{step}" if isinstance(step, int) else "")
-    tick_ms = float(tick) if _is_number(tick) else None  # type: ignore[arg-type]
-    return Line(LineKind.NAMED, (float(value),), (name,), "ohm", tick_ms)  # type: ignore[arg-type]
+    air = {name: float(message[k]) for name, k in _AIR.items() if _is_number(message.get(k))}
+    return Line(
+        LineKind.NAMED,
+        (float(value),),  # type: ignore[arg-type]
+        (f"s{sensor}" + (f"_h{step}" if _is_index(step) else ""),),
+        "ohm",
+        float(tick) if _is_number(tick) else None,  # type: ignore[arg-type]
+        air,
+    )
+
+
+_AIR = {"temperature": "T", "humidity": "H", "pressure": "P"}
+
+
+def _is_index(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_CELLS
 
 
 def _is_number(value: object) -> bool:

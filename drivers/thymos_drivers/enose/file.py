@@ -4,7 +4,7 @@ Read are: SmellNet (a header, no time), OpenSmell Exchange (`timestamp` in secon
 (`t_s,NO2 [ohm],CO [ohm]…`), and any CSV with a header that names its columns. Columns are found by
 name, units stand in brackets (ohm, volt, ppm; else counts). Where there is no time column the rate
 is what the caller says, else 1 Hz, and each stamp is flagged TIME_ESTIMATED. Bosch `.bmerawdata` is
-not read yet.
+read by `bme_log`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 
 from thymos.errors import MediaError
 from thymos.samples import (
+    CLIMATE,
     NS_PER_S,
     EndOfStream,
     Flag,
@@ -31,7 +32,8 @@ from thymos.samples import (
     frozen,
 )
 from thymos_drivers.base import BaseSource
-from thymos_drivers.enose_rows import Validity, read_header
+from thymos_drivers.enose.columns import climate_value, read_header
+from thymos_drivers.enose.validity import Validity
 from thymos_drivers.media_info import check_file
 
 DEFAULT_RATE_HZ = 1.0
@@ -90,10 +92,6 @@ class NoseFile(BaseSource):
 
     def _open(self) -> None:
         check_file(self.path)
-        if self.path.suffix.lower() == ".bmerawdata":
-            raise MediaError(
-                f"'{self.path}': Bosch .bmerawdata is not read yet", hint="export it as CSV"
-            )
         self._seq, self._hole, self._first_s, self._last_ns = 0, False, None, None
         self._file = self.path.open(encoding="utf-8-sig", errors="replace", newline="")
         sample = self._file.read(65536)
@@ -111,7 +109,8 @@ class NoseFile(BaseSource):
         self._width = len(names)
         if not self._columns.gas or len(self._columns.gas) > 256:
             raise MediaError(f"'{self.path}' names no gas channel", hint=_HINT)
-        self._checks = Validity(self._columns.names, self._columns.unit)
+        self._climate = tuple(self._columns.climate)
+        self._checks = Validity(self._columns.names, self._columns.unit, self._climate)
         self._describe(names, sample.splitlines()[1:PREVIEW_ROWS], mark)
 
     def _describe(self, names: tuple[str, ...], preview: list[str], mark: str) -> None:
@@ -135,10 +134,10 @@ class NoseFile(BaseSource):
         self._spec = replace(
             self._spec,
             rate_hz=rate,
-            shape=(len(columns.gas),),
+            shape=(len(columns.gas) + len(self._climate),),
             unit=columns.unit,
-            channels=columns.names,
-            extra=facts,
+            channels=columns.names + self._climate,
+            extra=facts | {f"unit.{name}": CLIMATE[name] for name in self._climate},
         )
         self._say(Health.OK)
 
@@ -163,19 +162,22 @@ class NoseFile(BaseSource):
     def _sample(self, row: list[str]) -> Sample | None:
         if len(row) != self._width or any(len(cell) > _MAX_FIELD for cell in row):
             return None
-        numbers = [_number(row[i]) for i in self._columns.gas]
-        if any(value is None for value in numbers):
+        columns = self._columns
+        cells = [_number(row[i]) for i in (*columns.gas, *columns.climate.values())]
+        numbers = [value for value in cells if value is not None]
+        if len(numbers) < len(cells):
             return None
+        gas = len(columns.gas)
+        air = map(climate_value, columns.climate, numbers[gas:])
         time = self._time(row)
         if time is None:
             return None
         t_ns, flags = time
-        values, note = self._checks.check(np.array(numbers, dtype=np.float64))
-        if self._hole:
-            flags |= Flag.GAP_BEFORE
-            self._hole = False
-        if bool(np.isnan(values).all()):
-            flags |= Flag.INVALID
+        values, note = self._checks.check(np.array([*numbers[:gas], *air], dtype=np.float64))
+        flags |= Flag.GAP_BEFORE if self._hole else Flag.OK
+        flags |= Flag.CLIPPED if self._checks.clipped else Flag.OK
+        flags |= Flag.INVALID if bool(np.isnan(values[:gas]).all()) else Flag.OK
+        self._hole = False
         sample = Sample(self._spec.name, self._seq, t_ns, t_ns, frozen(values), flags, note)
         self._seq += 1
         return sample

@@ -1,0 +1,54 @@
+"""Electronic noses: on a serial port, on I2C, and in files.
+
+    serial:/dev/ttyUSB0            speed and protocol are found by listening
+    serial:A50285BI                by the serial number of its USB chip, wherever it is plugged in
+    serial:                        the only USB serial port, if there is one
+    i2c:1?address=0x76             a BME680 or BME688 on bus 1
+    file:PATH                      CSV or .bmerawdata
+
+Options of `serial:`: baud, protocol, channels, rate, probe, air, adc_rail; see docs/noses.md.
+"""
+
+from __future__ import annotations
+
+from thymos_drivers.base import number
+from thymos_drivers.enose.bme_log import SUFFIX, BmeLog
+from thymos_drivers.enose.detect import Wish
+from thymos_drivers.enose.file import NoseFile
+from thymos_drivers.enose.serial_nose import BAUDS, SerialNose
+
+__all__ = ["BAUDS", "BmeLog", "NoseFile", "SerialNose", "Wish", "open_file", "open_serial"]
+
+
+def open_serial(
+    rest: str,
+    *,
+    stream: str = "enose",
+    baud: str = "auto",
+    protocol: str = "auto",
+    channels: str = "",
+    rate: str = "0",
+    probe: str = "on",
+    air: str = "",
+    adc_rail: str = "on",
+) -> SerialNose:
+    """Make the source of `serial:PORT?baud=…`.
+
+    Raises:
+        ConfigError: An option is wrong.
+    """
+    bauds = BAUDS if baud == "auto" else (int(number("baud", baud, low=300, high=4_000_000)),)
+    wish = Wish(
+        protocol=protocol,
+        header=tuple(name.strip() for name in channels.split(",") if name.strip()),
+        rate_hz=number("rate", rate, low=0, high=1000),
+        probe=probe != "off",
+    )
+    return SerialNose(rest, stream=stream, bauds=bauds, rails=adc_rail != "off", wish=wish, air=air)
+
+
+def open_file(rest: str, *, stream: str = "enose") -> NoseFile | BmeLog:
+    """Make the source of `file:PATH` for the nose: CSV, or `.bmerawdata`."""
+    if rest.lower().endswith(SUFFIX):
+        return BmeLog(rest, stream=stream)
+    return NoseFile(rest, stream=stream)

@@ -1,0 +1,294 @@
+"""Recordings of Bosch BME688 boards, `.bmerawdata` (JSON of BME AI-Studio).
+
+The file has one row for each sensor and heater step. Here, as live from such a board, one reading
+is one heater cycle of all sensors: channels `s0_h0` (sensor 0, step 0) … `s7_h9` in ohm, then
+temperature, humidity and pressure as the mean of its rows. A reading is whole when every sensor
+and step is there; it ends without some (NaN) when one of them comes again. Sensors that sleep by
+their duty cycle give NaN. Columns are found by their key, never by position.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thymos.errors import MediaError
+from thymos.samples import (
+    CLIMATE,
+    EndOfStream,
+    Flag,
+    Health,
+    Kind,
+    Origin,
+    Sample,
+    StreamSpec,
+    frozen,
+)
+from thymos_drivers.base import BaseSource
+from thymos_drivers.enose.validity import Validity
+from thymos_drivers.media_info import check_file
+
+SUFFIX = ".bmerawdata"
+MAX_BYTES = 256 * 2**20
+MAX_SENSORS = 16
+MAX_STEPS = 16
+NS_PER_MS = 1_000_000
+_MAX_MS = 1e12
+_KEYS = {
+    "sensor": "sensor_index",
+    "step": "heater_profile_step_index",
+    "ms": "timestamp_since_poweron",
+    "ohm": "resistance_gassensor",
+}
+_AIR = {"temperature": "temperature", "humidity": "relative_humidity", "pressure": "pressure"}
+_HINT = "a .bmerawdata file of BME AI-Studio is needed"
+
+
+@dataclass(slots=True)
+class Cycle:
+    """One heater cycle of all sensors.
+
+    Attributes:
+        t_ms: Time of its last row, milliseconds since power-on.
+        ohm: Resistance by (sensor, step).
+        air: Mean of what its rows say about the air, by name.
+        tag: The label most of its rows carry; 0 is none.
+        faulty: (sensor, step) whose row has an error code.
+    """
+
+    t_ms: float = 0.0
+    ohm: dict[tuple[int, int], float] = field(default_factory=dict)
+    air: dict[str, float] = field(default_factory=dict)
+    tag: int = 0
+    faulty: set[tuple[int, int]] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A `.bmerawdata` file.
+
+    Attributes:
+        cycles: Readings, in the order of the file.
+        steps: Every (sensor, step) that occurs, sorted.
+        corrupt: Rows that could not be read.
+        labels: Names of the label tags, from the `.bmelabelinfo` beside the file if it is there.
+        facts: Board, firmware, beginning of the recording.
+    """
+
+    cycles: tuple[Cycle, ...]
+    steps: tuple[tuple[int, int], ...]
+    corrupt: int
+    labels: dict[int, str]
+    facts: dict[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Gas channels."""
+        return tuple(f"s{sensor}_h{step}" for sensor, step in self.steps)
+
+    def values(self, cycle: Cycle) -> NDArray[np.float64]:
+        """Float64 [gas channels, then air] of one cycle; NaN where there is no row."""
+        gas = [math.nan if k in cycle.faulty else cycle.ohm.get(k, math.nan) for k in self.steps]
+        return np.array(gas + [cycle.air.get(name, math.nan) for name in CLIMATE], np.float64)
+
+
+def read_log(path: Path) -> Log:
+    """Read a whole file.
+
+    Raises:
+        MediaError: It is missing, empty, too large, or no such file.
+    """
+    check_file(path)
+    if path.stat().st_size > MAX_BYTES:
+        raise MediaError(f"'{path}' is larger than {MAX_BYTES >> 20} MB", hint=_HINT)
+    data = _load(path)
+    try:
+        body, header = data["rawDataBody"], data.get("rawDataHeader", {})
+        keys = [str(column["key"]) for column in body["dataColumns"]]
+        where = {name: keys.index(key) for name, key in _KEYS.items()}
+        rows = list(body["dataBlock"])
+    except (KeyError, TypeError, ValueError, AttributeError) as err:
+        raise MediaError(f"'{path}' lacks {err}", hint=_HINT) from err
+    for name, key in (*_AIR.items(), ("tag", "label_tag"), ("error", "error_code")):
+        if key in keys:
+            where[name] = keys.index(key)
+    corrupt: list[int] = []
+    cycles = tuple(_cycles(rows, where, len(keys), corrupt))
+    steps = tuple(sorted({key for cycle in cycles for key in cycle.ohm}))
+    if not steps:
+        raise MediaError(f"'{path}' holds no reading", hint=_HINT)
+    return Log(cycles, steps, len(corrupt), _labels(path), _facts(header))
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig", errors="replace"))
+    except (ValueError, RecursionError) as err:
+        raise MediaError(f"'{path}' is no JSON: {err}", hint=_HINT) from err
+    if not isinstance(data, dict):
+        raise MediaError(f"'{path}' is JSON of another kind", hint=_HINT)
+    return data
+
+
+def _cycles(
+    rows: list[Any], where: dict[str, int], width: int, corrupt: list[int]
+) -> Iterator[Cycle]:
+    """Rows to cycles: one ends when a sensor and step comes again."""
+    cycle, tags, air = Cycle(), Counter[int](), _Means()
+    for n, row in enumerate(rows):
+        cells = _numbers(row, where) if isinstance(row, list) and len(row) == width else None
+        if cells is None:
+            corrupt.append(n)
+            continue
+        key = (int(cells["sensor"]), int(cells["step"]))
+        if key in cycle.ohm:
+            yield _closed(cycle, tags, air)
+            cycle, tags, air = Cycle(), Counter[int](), _Means()
+        cycle.ohm[key], cycle.t_ms = cells["ohm"], cells["ms"]
+        if cells.get("error", 0.0):
+            cycle.faulty.add(key)
+        tags[int(cells.get("tag", 0.0))] += 1
+        air.add({name: cells[name] for name in _AIR if name in cells})
+    if cycle.ohm:
+        yield _closed(cycle, tags, air)
+
+
+def _closed(cycle: Cycle, tags: Counter[int], air: _Means) -> Cycle:
+    cycle.tag = tags.most_common(1)[0][0]
+    cycle.air = air.means()
+    return cycle
+
+
+class _Means:
+    def __init__(self) -> None:
+        self._rows: dict[str, list[float]] = {name: [] for name in _AIR}
+
+    def add(self, air: dict[str, float]) -> None:
+        for name, value in air.items():
+            self._rows[name].append(value)
+
+    def means(self) -> dict[str, float]:
+        return {name: float(np.mean(row)) for name, row in self._rows.items() if row}
+
+
+def _numbers(row: list[Any], where: dict[str, int]) -> dict[str, float] | None:
+    """The cells of a row by name; None if one that is needed is no sensible number."""
+    found: dict[str, float] = {}
+    for name, position in where.items():
+        value = row[position]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            value = math.nan
+        if not abs(value) < _MAX_MS:  # NaN, too large
+            if name in ("sensor", "step", "ms"):
+                return None
+            continue
+        found[name] = float(value)
+    found.setdefault("ohm", math.nan)
+    fits = 0 <= found["sensor"] < MAX_SENSORS and 0 <= found["step"] < MAX_STEPS
+    return found if fits else None
+
+
+def _labels(path: Path) -> dict[int, str]:
+    """Names of the tags; a label file that is missing or broken gives none."""
+    beside = path.with_suffix(".bmelabelinfo")
+    try:
+        if beside.stat().st_size > 2**20:
+            return {}
+        rows = json.loads(beside.read_text(encoding="utf-8-sig"))["labelInformation"]
+        return {int(row["labelTag"]): str(row["labelName"])[:120] for row in rows}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+
+
+def _facts(header: object) -> dict[str, str]:
+    wanted = {"boardId": "serial_number", "firmwareVersion": "firmware", "dateCreated_ISO": "began"}
+    known = header if isinstance(header, dict) else {}
+    return {name: str(known[key])[:120] for key, name in wanted.items() if key in known}
+
+
+class BmeLog(BaseSource):
+    """A `.bmerawdata` file as a nose; see the top of this module for what one reading is.
+
+    Args:
+        path: The file.
+        stream: Stream name.
+    """
+
+    def __init__(self, path: Path | str, *, stream: str = "enose") -> None:
+        super().__init__(
+            StreamSpec(
+                stream,
+                Kind.GAS,
+                0.0,
+                (-1,),
+                "ohm",
+                (),
+                f"{stream}_frame",
+                Origin.RECORDED,
+                str(path),
+            )
+        )
+        self.path = Path(path)
+        self._log: Log | None = None
+        self._next = 0
+
+    def read(self, timeout_s: float = 1.0) -> Sample | None:
+        """Return the next cycle."""
+        self._check_open()
+        log = self._log
+        if log is None or self._next >= len(log.cycles):
+            raise EndOfStream
+        cycle = log.cycles[self._next]
+        flags = Flag.OK
+        t_ns = round((cycle.t_ms - self._first_ms) * NS_PER_MS)
+        if self._last_ns is not None and t_ns <= self._last_ns:  # the board was switched off
+            self._first_ms -= (self._last_ns + NS_PER_MS - t_ns) / NS_PER_MS
+            t_ns = self._last_ns + NS_PER_MS
+            flags |= Flag.TIME_JUMP | Flag.TIME_ESTIMATED
+        self._last_ns = t_ns
+        values, note = self._checks.check(log.values(cycle))
+        flags |= Flag.CLIPPED if self._checks.clipped else Flag.OK
+        flags |= Flag.INVALID if bool(np.isnan(values[: len(log.steps)]).all()) else Flag.OK
+        sample = Sample(self._spec.name, self._next, t_ns, t_ns, frozen(values), flags, note)
+        self._next += 1
+        self._counters.received += 1
+        return sample
+
+    @property
+    def label(self) -> str:
+        """Name of the label of the cycle read last; its number where it has no name."""
+        if self._log is None or not self._next:
+            return ""
+        tag = self._log.cycles[self._next - 1].tag
+        return self._log.labels.get(tag, str(tag))
+
+    def _open(self) -> None:
+        log = self._log = read_log(self.path)
+        self._next, self._first_ms, self._last_ns = 0, log.cycles[0].t_ms, None
+        self._checks = Validity(log.names, "ohm", tuple(CLIMATE))
+        self._counters.corrupt = log.corrupt
+        steps = np.diff([cycle.t_ms for cycle in log.cycles])
+        period_ms = float(np.median(steps)) if steps.size else 0.0
+        self._spec = replace(
+            self._spec,
+            rate_hz=1000.0 / period_ms if period_ms > 0 else 0.0,
+            shape=(len(log.steps) + len(CLIMATE),),
+            channels=(*log.names, *CLIMATE),
+            extra=log.facts | {f"unit.{name}": unit for name, unit in CLIMATE.items()},
+        )
+        why = f"{log.corrupt} unreadable rows" if log.corrupt else ""
+        self._say(Health.DEGRADED if why else Health.OK, why)
+
+    def _close(self) -> None:
+        self._log = None
+
+    _first_ms: float
+    _last_ns: int | None
