@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from thymos.errors import ThymosError
+from thymos.samples import StreamSpec
 
 SCHEMA = "thymos.calibration/1"
 _FACTS = {"schema", "kind", "device", "made_at", "thymos_version", "method", "quality"}
@@ -29,8 +30,27 @@ _MAX_BYTES = 1_000_000
 _STAMP = "%Y-%m-%dT%H%M%SZ"
 
 
+MAX_AGE_DAYS: Mapping[str, float] = {
+    "camera-intrinsics": 365,  # a lens stays unless it is refocused or knocked
+    "av-sync": 90,  # changes with drivers, sizes and rates
+    "clock": 30,  # oscillators age and follow the temperature
+    "microphone": 180,
+    "enose-clean-air": 7,  # metal oxide drifts for weeks
+    "enose-climate": 90,
+}
+"""After so many days a result is shown as old; other kinds never are."""
+
+
 class CalibrationError(ThymosError):
     """A calibration cannot be made, written, found or read, or is too old."""
+
+
+def identity(spec: StreamSpec) -> str:
+    """Under which name the calibrations of a device are kept: its serial number if it has one.
+
+    A name or a path may belong to another device tomorrow, a serial number does not.
+    """
+    return spec.extra.get("serial") or spec.extra.get("serial_number") or spec.device or spec.name
 
 
 def _now() -> dt.datetime:
@@ -69,6 +89,11 @@ class Calibration:
     def age_days(self, now: dt.datetime | None = None) -> float:
         """Days since it was made."""
         return ((now or _now()) - self.made_at).total_seconds() / 86400
+
+    @property
+    def old(self) -> bool:
+        """Whether it is older than results of its kind are trusted."""
+        return self.age_days() > MAX_AGE_DAYS.get(self.kind, float("inf"))
 
     def to_json(self) -> str:
         """The text of its file.
@@ -156,24 +181,71 @@ class CalibrationStore:
             )
         return result
 
+    def load_for(
+        self, kind: str, spec: StreamSpec, *, max_age_days: float | None = None
+    ) -> Calibration:
+        """Return the newest result for the device of a stream: by serial number, then by name.
+
+        Raises:
+            CalibrationError: As `load`.
+        """
+        names = dict.fromkeys((identity(spec), spec.device or spec.name))
+        for name in names:
+            if self.files(kind, name):
+                return self.load(kind, name, max_age_days=max_age_days)
+        return self.load(kind, identity(spec), max_age_days=max_age_days)
+
     def files(self, kind: str, device: str) -> list[Path]:
         """All results of this kind for this device, oldest first."""
         return sorted(self._place(kind, device).glob("[0-9]*.json"), key=_order)
 
     def newest(self) -> list[Calibration]:
         """The newest result of every kind and device; damaged files are left out."""
-        out = []
+        return [result for _, result, count in self.survey() if result is not None and count]
+
+    def survey(self) -> list[tuple[Path, Calibration | None, int]]:
+        """For every kind and device: the newest file that can be read, its result, how many.
+
+        Where no file can be read, the newest of them with None.
+        """
+        out: list[tuple[Path, Calibration | None, int]] = []
         for place in sorted(self.folder.glob("*/*")):
-            for path in sorted(place.glob("[0-9]*.json"), key=_order, reverse=True):
+            files = sorted(place.glob("[0-9]*.json"), key=_order, reverse=True)
+            found: tuple[Path, Calibration | None] | None = None
+            for path in files:
                 try:
-                    out.append(read(path))
+                    found = (path, read(path))
                 except CalibrationError:
                     continue
                 break
+            if files:
+                out.append((*(found or (files[0], None)), len(files)))
         return out
 
     def _place(self, kind: str, device: str) -> Path:
         return self.folder / _slug(kind) / _slug(device)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a device, for `thymos devices`.
+
+    Attributes:
+        device: Name or serial number; `a+b` if it is about two devices.
+        kind: What was calibrated.
+        age_days: How old the newest result is.
+        old: Whether that is too old.
+    """
+
+    device: str
+    kind: str
+    age_days: float
+    old: bool
+
+
+def known() -> list[Known]:
+    """The newest calibration of every kind and device in the user's store."""
+    return [Known(c.device, c.kind, c.age_days(), c.old) for c in CalibrationStore().newest()]
 
 
 def read(path: Path | str) -> Calibration:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol
 
@@ -14,12 +14,15 @@ from rich.table import Table
 from rich.text import Text
 
 from thymos.cli.options import JsonOption
+from thymos.cli.output import stderr
 from thymos.devices import ROLES, schemes
 from thymos.errors import ThymosError
 from thymos.report.html import clean
 
 GROUP = "thymos.listing"
 """Entry points named `camera`, `microphone`, `enose` (or anything that begins so and a dot)."""
+CALIBRATIONS = "thymos.calibrations"
+"""Entry points that tell what was calibrated: functions that return a list of `Known`."""
 
 
 class Listed(Protocol):
@@ -30,6 +33,15 @@ class Listed(Protocol):
     detail: str
     usable: bool
     remedy: str
+
+
+class Known(Protocol):
+    """One calibration; `device` is a name or serial number, `a+b` if it is about two devices."""
+
+    device: str
+    kind: str
+    age_days: float
+    old: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,7 @@ class Device:
         detail: Sizes, rates, serial number …
         usable: Whether this user can open it now.
         remedy: What to do if not.
+        calibrations: What was calibrated and how old that is: `av-sync 3 d`, `clock 40 d, old`.
     """
 
     role: str
@@ -51,6 +64,7 @@ class Device:
     detail: str = ""
     usable: bool = True
     remedy: str = ""
+    calibrations: tuple[str, ...] = ()
 
 
 def find_devices(points: Sequence[EntryPoint] | None = None) -> list[Device]:
@@ -67,7 +81,31 @@ def find_devices(points: Sequence[EntryPoint] | None = None) -> list[Device]:
         except Exception as err:  # noqa: BLE001  a broken driver must not hide the other devices
             why = f"cannot look: {type(err).__name__}: {err}"
             found.append(Device(role, "", point.name, clean(why), False, "thymos doctor"))
-    return found
+    known = _calibrations()
+    return [replace(device, calibrations=_of(device, known)) for device in found]
+
+
+def _calibrations() -> list[Known]:
+    """All that is known; a store that cannot be read hides no device."""
+    out: list[Known] = []
+    for point in entry_points(group=CALIBRATIONS):
+        try:
+            out += point.load()()
+        except Exception as err:  # noqa: BLE001
+            stderr.print(f"calibrations: {type(err).__name__}: {err}", markup=False)
+    return out
+
+
+def _of(device: Device, known: Sequence[Known]) -> tuple[str, ...]:
+    """What is known of one device, by its name, path or serial number."""
+    path = device.uri.partition(":")[2].partition("?")[0]
+    serial = device.detail.partition("serial ")[2].partition(",")[0]
+    names = {device.name, path, serial} - {""}
+    return tuple(
+        f"{clean(one.kind)} {one.age_days:.0f} d{', old' if one.old else ''}"
+        for one in known
+        if names & {one.device, *one.device.split("+")}
+    )
 
 
 def _role_order(name: str) -> int:
@@ -84,14 +122,15 @@ def devices(json: JsonOption = False) -> None:
     """List cameras, microphones and electronic noses as URIs for `thymos run`."""
     found = find_devices()
     if json:
-        keys = ("role", "uri", "name", "detail", "usable", "remedy")
+        keys = ("role", "uri", "name", "detail", "usable", "remedy", "calibrations")
         typer.echo(jsonlib.dumps([{k: getattr(d, k) for k in keys} for d in found], indent=2))
         return
     console = Console(highlight=False)
-    table = Table("", "URI", "name", "detail", box=None, pad_edge=False)
+    table = Table("", "URI", "name", "detail", "calibrated", box=None, pad_edge=False)
     for device in found:
         style = "" if device.usable else "yellow"
-        cells = (device.role, device.uri, device.name, device.detail)
+        calibrated = "; ".join(device.calibrations) or ("no" if device.uri else "")
+        cells = (device.role, device.uri, device.name, device.detail, calibrated)
         table.add_row(*(Text(cell, style=style) for cell in cells))
     if found:
         console.print(table)
