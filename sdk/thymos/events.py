@@ -21,6 +21,9 @@ class Observer:
     def on_sample(self, sample: Sample) -> None:
         """A sample was taken in."""
 
+    def on_unmatched(self, sample: Sample, reason: str) -> None:
+        """A sample came too late for its window: it was taken in, but that window lacks it."""
+
     def on_estimate(self, window: Window, cues: tuple[Cue, ...], affect: Affect) -> None:
         """The first affect estimate of a window: perception without the language model."""
 

@@ -50,6 +50,10 @@ class Fanout(Observer):
         """A sample was taken in."""
         self._each(lambda o: o.on_sample(sample))
 
+    def on_unmatched(self, sample: Sample, reason: str) -> None:
+        """A sample came too late for its window."""
+        self._each(lambda o: o.on_unmatched(sample, reason))
+
     def on_estimate(self, window: Window, cues: tuple[Cue, ...], affect: Affect) -> None:
         """A first estimate was made."""
         self._each(lambda o: o.on_estimate(window, cues, affect))

@@ -73,6 +73,7 @@ class Pipeline:
         self._answer_dir = answer_dir
         self._play = play
         self._windower = Windower(self.config.window, self.config.buffer, self._too_late)
+        self._untold: list[tuple[Sample, str]] = []  # late samples, to be told outside the lock
         self.late: Counter[str] = Counter()
         """Samples that came after their window had been given out, by stream."""
         self._lock = threading.Lock()
@@ -145,8 +146,9 @@ class Pipeline:
             told, self._events = self._events, []
         return told
 
-    def _too_late(self, sample: Sample, _why: str) -> None:
+    def _too_late(self, sample: Sample, why: str) -> None:
         self.late[sample.stream] += 1
+        self._untold.append((sample, why))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -211,7 +213,10 @@ class Pipeline:
         """
         with self._lock:
             self._windower.push(sample)
+            untold, self._untold = self._untold, []
         self.tell.on_sample(sample)
+        for late, why in untold:
+            self.tell.on_unmatched(late, why)
 
     def observe(self, sample: Sample) -> None:
         """Show a sample to the perceivers of its stream (step mode; live runs use workers)."""
