@@ -6,6 +6,7 @@ in a process of its own, so that none disturbs (or ends) another. How each is me
 """
 
 BENCHMARKS = {
+    "align": "joins of 30/50/10 Hz streams, against message_filters",
     "window": "a window query over 10 s of three streams, both backends",
     "hop": "pictures from process to process, against rclpy",
     "replay": "a recording through the windower, against plain reading",

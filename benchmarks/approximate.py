@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from benchmarks.streams import RATES, TOLERANCE_NS, Stamp
+from benchmarks.streams import PRIMARY, RATES, TOLERANCE_NS, Stamp
 from thymos.samples import NS_PER_S
 
 QUEUE = 10  # the tutorial's value, and where it is fastest
@@ -18,24 +18,20 @@ class Approximate:
     peer is measured at its best.
     """
 
-    def __init__(self, library: ModuleType) -> None:
-        self.sets: list[tuple[int, ...]] = []
-        self._inputs = {name: library.SimpleFilter() for name in RATES}
-        self._order = list(RATES)
-        made = library.ApproximateTimeSynchronizer(
-            list(self._inputs.values()), QUEUE, TOLERANCE_NS / NS_PER_S
-        )
-        made.registerCallback(self._take)
-
-    def messages(self, samples: list[Stamp]) -> list[tuple[Any, Any]]:
-        """What to call with what, for each sample."""
+    def __init__(self, library: ModuleType, told: list[Stamp]) -> None:
         from rclpy.time import Time
 
         def message(t_ns: int) -> SimpleNamespace:
             return SimpleNamespace(header=SimpleNamespace(stamp=Time(nanoseconds=t_ns)))
 
-        return [(self._inputs[s.stream].signalMessage, message(s.t_ns)) for s in samples]
+        self._sets: list[tuple[Any, ...]] = []
+        inputs = {name: library.SimpleFilter() for name in RATES}
+        slop_s = TOLERANCE_NS / NS_PER_S
+        self._synchroniser = library.ApproximateTimeSynchronizer(inputs.values(), QUEUE, slop_s)
+        self._synchroniser.registerCallback(lambda *messages: self._sets.append(messages))
+        self.calls = [(inputs[s.stream].signalMessage, message(s.t_ns)) for s in told]
 
-    def _take(self, *messages: Any) -> None:
-        stamps = {n: m.header.stamp.nanoseconds for n, m in zip(self._order, messages, strict=True)}
-        self.sets.append((stamps["enose"], stamps["camera"], stamps["microphone"]))
+    def finish(self) -> list[tuple[int, ...]]:
+        """The stamps of all sets: nose, camera, microphone."""
+        order = [list(RATES).index(name) for name in (PRIMARY, "camera", "microphone")]
+        return [tuple(made[n].header.stamp.nanoseconds for n in order) for made in self._sets]

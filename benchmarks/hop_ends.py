@@ -70,7 +70,12 @@ class Arrivals:
 def paced(send: Send, size: tuple[int, int], rate: float, count: int) -> None:
     """Send pictures at a steady rate until told to count, then `count` of them."""
     wanted = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.readline(), wanted.set()), daemon=True).start()
+
+    def listen() -> None:
+        sys.stdin.readline()
+        wanted.set()
+
+    threading.Thread(target=listen, daemon=True).start()
     width, height = size
     frames = [np.full((height, width, 3), n, np.uint8) for n in range(4)]  # a camera's own buffers
     period = 1 / rate

@@ -8,6 +8,8 @@ import numpy as np
 
 from thymos.samples import NS_PER_S
 
+LATENCY_NS = {"camera": 30_000_000, "microphone": 20_000_000, "enose": 5_000_000}
+"""From capture to arrival: exposure and transfer, one block of sound, a line over serial."""
 RATES = {"camera": 30.0, "microphone": 50.0, "enose": 10.0}
 PRIMARY = "enose"
 TOLERANCE_NS = 50_000_000
@@ -59,13 +61,23 @@ def stamps(trouble: Trouble, seconds: int, seed: int) -> list[Stamp]:
         times = np.arange(count) * NS_PER_S / rate + phase
         times += dice.normal(0, 1, count) * trouble.jitter_ns
         times = np.sort(times)
-        arrivals = times + dice.exponential(1, count) * trouble.delay_ns
+        arrivals = times + LATENCY_NS[stream] + dice.exponential(1, count) * trouble.delay_ns
         kept = dice.uniform(size=count) >= trouble.drops
         for seq in np.flatnonzero(kept).tolist():
             made.append(
                 Stamp(stream, seq, int(times[seq]) + NS_PER_S, int(arrivals[seq]) + NS_PER_S)
             )
     return sorted(made, key=lambda s: (s.arrival_ns, s.stream, s.seq))
+
+
+def late_stamps(seconds: int, seed: int) -> list[Stamp]:
+    """A nose of 1 Hz whose readings arrive 0.6 to 0.9 s late, beside camera and microphone."""
+    dice = np.random.default_rng(seed)
+    quick = [s for s in stamps(Trouble("", jitter_ns=3e6), seconds, seed) if s.stream != "enose"]
+    times = [(n + 1) * NS_PER_S for n in range(seconds)]
+    late = dice.uniform(0.6, 0.9, seconds) * NS_PER_S
+    slow = [Stamp("enose", n, t, t + int(late[n])) for n, t in enumerate(times)]
+    return sorted([*quick, *slow], key=lambda s: (s.arrival_ns, s.stream, s.seq))
 
 
 def oracle(samples: list[Stamp]) -> list[tuple[int, ...]]:

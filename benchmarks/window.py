@@ -7,15 +7,20 @@ many messages, in this process.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing.synchronize import Barrier
+from threading import BrokenBarrierError
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
 from benchmarks.compare import peer_module, percentiles
 from thymos.bench.figures import Figure
-from thymos.buffer import Ring
+from thymos.buffer import BufferReader, Ring, SharedReader, SharedWriter
 from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec, frozen
 
 SECONDS = 10
@@ -25,6 +30,8 @@ SPECS = (
     StreamSpec("enose", Kind.GAS, 10, (8,), "ohm"),
 )
 BLOCK = 320
+ROOM = 1 << 30  # shared memory for one stream: a reader may hold all of its past
+END_S = 30.0
 Stream = tuple[StreamSpec, list[Sample]]
 Query = Callable[[int, int], int]
 """Asks all streams for [t0, t1) and returns how many samples came."""
@@ -49,18 +56,21 @@ def run(repeats: int, quick: bool) -> list[Figure]:
     streams = [(spec, samples_of(spec, seconds)) for spec in SPECS]
     total = sum(len(samples) for _, samples in streams)
     t0, t1 = NS_PER_S, (1 + seconds) * NS_PER_S
-    figures = []
     queries: dict[str, Query] = {"in one process": rings(streams)}
     library, peer = peer_module("message_filters")
     if library is not None:
         queries[peer] = caches(streams, library)
-    taken: dict[str, list[float]] = {name: [] for name in queries}
-    for name, query in queries.items():
-        assert query(t0, t1) == total, f"{name} does not give all samples"
-    for _ in range(repeats):
+    with shared(seconds) as across:
+        queries["across processes"] = across
+        taken: dict[str, list[float]] = {name: [] for name in queries}
         for name, query in queries.items():
-            few = count // 10 if name == peer else count  # one question takes it milliseconds
-            taken[name] += asked(query, t0, t1, few)
+            got = query(t0, t1)
+            assert got == total, f"{name} gives {got} of {total} samples"
+        for _ in range(repeats):
+            for name, query in queries.items():
+                few = count // 10 if name == peer else count  # one question takes it milliseconds
+                taken[name] += asked(query, t0, t1, few)
+    figures = []
     for name in (n for n in queries if n != peer):
         figures += percentiles(
             f"window of {seconds} s, {name}",
@@ -91,7 +101,11 @@ def rings(streams: Sequence[Stream]) -> Query:
         for sample in samples:
             ring.write(sample)
         made.append(ring)
-    camera, microphone, enose = made
+    return asking(*made)
+
+
+def asking(camera: BufferReader, microphone: BufferReader, enose: BufferReader) -> Query:
+    """One question to all three."""
 
     def query(t0: int, t1: int) -> int:
         return (
@@ -99,6 +113,47 @@ def rings(streams: Sequence[Stream]) -> Query:
         )
 
     return query
+
+
+@contextmanager
+def shared(seconds: int) -> Iterator[Query]:
+    """Shared memory, filled by another process, which lives on."""
+    spawn = multiprocessing.get_context("spawn")
+    domain = f"bench-{os.getpid()}"
+    turn = spawn.Barrier(2)
+    writer = spawn.Process(target=fill, args=(domain, seconds, turn))
+    writer.start()
+    try:
+        turn.wait(END_S)  # the writers are there
+        with ExitStack() as stack:
+            readers = [stack.enter_context(SharedReader(s.name, domain=domain)) for s in SPECS]
+            turn.wait(END_S)
+            turn.wait(END_S)  # everything is written
+            yield asking(*readers)
+    finally:
+        turn.abort()  # the writer may go, also if something failed
+        writer.join(END_S)
+        writer.kill()
+
+
+def fill(domain: str, seconds: int, turn: Barrier) -> None:
+    """The writing process."""
+    writers: list[SharedWriter] = []
+    with ExitStack() as stack:
+        for spec in SPECS:
+            writer = SharedWriter(
+                spec, domain=domain, seconds=seconds, max_bytes=ROOM, readers=1, block=BLOCK
+            )
+            stack.enter_context(writer)
+            writers.append(writer)
+        turn.wait(END_S)
+        turn.wait(END_S)  # the readers are there
+        for writer in writers:
+            for sample in samples_of(writer.spec, seconds):
+                writer.write(sample)
+        turn.wait(END_S)
+        with suppress(BrokenBarrierError):
+            turn.wait()  # until it was measured
 
 
 def caches(streams: Sequence[Stream], library: ModuleType) -> Query:
