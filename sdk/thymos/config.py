@@ -23,13 +23,22 @@ class SourcesConfig(Section):
     camera: str = "off"
     microphone: str = "off"
     enose: str = "off"
+    topics: dict[str, str] = Field(
+        default_factory=dict, description="Of a recording: which topic is which stream."
+    )
 
 
 class WindowConfig(Section):
-    """Sliding windows over capture time."""
+    """Windows over capture time: one every hop, or one for each end of speech."""
 
+    anchor: Literal["hop", "speech"] = Field(
+        default="hop", description="hop: one every hop_s. speech: one when somebody stops speaking."
+    )
     length_s: float = Field(default=4.0, gt=0.1, le=60.0)
     hop_s: float = Field(default=4.0, gt=0.1, le=60.0)
+    after_s: float = Field(
+        default=0.5, ge=0.0, le=10.0, description="Speech: how long a window goes on afterwards."
+    )
     max_wait_s: float = Field(
         default=0.6, ge=0.0, le=30.0, description="Live: how long a window waits for late samples."
     )

@@ -3,6 +3,7 @@
 `Join` answers sample by sample, `Windower` stretch by stretch; see docs/alignment.md.
 """
 
+from thymos.align.anchored import AnchoredWindower
 from thymos.align.interpolate import (
     Interpolator,
     Outcome,
@@ -20,6 +21,7 @@ from thymos.align.window import StreamSlice, Window, audio_span
 from thymos.align.windower import Windower
 
 __all__ = [
+    "AnchoredWindower",
     "Attach",
     "Interpolator",
     "Join",
