@@ -45,6 +45,11 @@ class HeadType(ctypes.Structure):
         return "ThymosHead1"
 
 
+def is_own(err: Exception) -> bool:
+    """Whether an error was raised by iceoryx2."""
+    return type(err).__module__.startswith("iceoryx2")
+
+
 @contextmanager
 def wrapped(doing: str, hint: str = "") -> Iterator[None]:
     """Errors of iceoryx2 as ours.
@@ -55,7 +60,7 @@ def wrapped(doing: str, hint: str = "") -> Iterator[None]:
     try:
         yield
     except Exception as err:
-        if not type(err).__module__.startswith("iceoryx2"):
+        if not is_own(err):
             raise
         raise SharedMemoryError(f"{doing}: {err}", hint=hint) from err
 
@@ -73,7 +78,7 @@ def need_room(nbytes: int) -> None:
         raise SharedMemoryError(f"there is no {SHM}: {err.strerror}") from err
     free = found.f_bavail * found.f_frsize
     if free < nbytes + HEADROOM:
-        raise no_room(nbytes, free)
+        raise no_room(nbytes + HEADROOM, free)
 
 
 def no_room(nbytes: int, free: int) -> SharedMemoryError:

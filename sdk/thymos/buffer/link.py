@@ -13,12 +13,13 @@ import numpy as np
 
 from thymos.buffer import iox
 from thymos.buffer.layout import DTYPES, HEAD, MAX_NDIM, WORD, Head
-from thymos.buffer.place import Announcement, Place, is_written
+from thymos.buffer.place import Announcement, Place
 from thymos.buffer.view import Chunk
 from thymos.errors import SharedMemoryError
 from thymos.samples import Flag, Payload, Sample, frozen
 
 ATTACH_S = 0.02
+GRACE_S = 1.0  # a writer that begins or ends cannot be opened for a moment
 KNOWN = sum(Flag)
 
 
@@ -52,47 +53,49 @@ class Link:
         self._held: deque[None] = deque()
         self._next: int | None = None
         self._again = False
+        self._failing = ("", 0.0)  # a service that could not be opened, and since when
         self.found: Announcement | None = None
 
     def attach(self) -> Announcement | None:
-        """Attach if there is a living writer; None if there is none.
+        """Attach if there is a living writer; None if there is none, or it begins or ends now.
 
         Raises:
-            SharedMemoryError: There is one and it cannot be read: no room, no right, or as many
-                readers as it allows.
+            SharedMemoryError: There is one and for a second it could not be read: no right, or as
+                many readers as it allows; or /dev/shm is full.
         """
         found = Announcement.read(self._place, self._name)
-        if found is None or not is_written(self._place, self._name):
+        if found is None:
             return None
-        library = iox.library()
         iox.need_room(0)
         if self._node is None:
             self._node = iox.make_node(self._place)
         try:
-            service = iox.samples_service(self._node, found.service, found.layout).open()
-            events = iox.wake_service(self._node, found.service, found.layout).open()
-        except (library.PublishSubscribeOpenError, library.EventOpenError) as err:
-            if Announcement.read(self._place, self._name) != found or not is_written(
-                self._place, self._name
-            ):
-                return None  # it ended meanwhile
+            self._open(found)
+        except Exception as err:
+            self._ear = self._subscriber = None
+            if not iox.is_own(err):
+                raise
+            iox.clean(self._node)
+            now = time.monotonic()
+            if self._failing[0] != found.service:
+                self._failing = (found.service, now)
+            if now - self._failing[1] < GRACE_S:
+                return None
             raise SharedMemoryError(
-                f"cannot open the shared stream '{self._name}': {err}",
-                hint=f"restart its writer, process {found.pid}",
-            ) from err
-        try:
-            self._ear = events.listener_builder().create()
-            self._subscriber = service.subscriber_builder().buffer_size(found.layout.depth).create()
-        except (library.SubscriberCreateError, library.ListenerCreateError) as err:
-            self._ear = None
-            raise SharedMemoryError(
-                f"'{self._name}' cannot have one more reader: {err}",
-                hint=f"it allows {found.layout.readers}; end one, or let the writer allow more",
+                f"cannot read the shared stream '{self._name}': {err}",
+                hint=f"process {found.pid} writes it, for up to {found.layout.readers} readers:"
+                " end one of them, or restart it",
             ) from err
         self._held = deque()
         self._next = None
         self.found = found
         return found
+
+    def _open(self, found: Announcement) -> None:
+        service = iox.samples_service(self._node, found.service, found.layout).open()
+        events = iox.wake_service(self._node, found.service, found.layout).open()
+        self._ear = events.listener_builder().create()
+        self._subscriber = service.subscriber_builder().buffer_size(found.layout.depth).create()
 
     def detach(self) -> None:
         """Let go; samples that are held stay valid. Twice is fine."""
@@ -104,12 +107,7 @@ class Link:
     def is_current(self) -> bool:
         """Whether the writer lives and is the announced one."""
         now = Announcement.read(self._place, self._name)
-        return (
-            now is not None
-            and self.found is not None
-            and now.service == self.found.service
-            and is_written(self._place, self._name)
-        )
+        return now is not None and self.found is not None and now.service == self.found.service
 
     def sleep(self, seconds: float) -> None:
         """Until the writer wakes us, or for some time."""

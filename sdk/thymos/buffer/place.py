@@ -26,6 +26,7 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}")
 DOMAIN = re.compile(r"[A-Za-z0-9_\-]{1,24}")
 FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux
 FORMAT = 1
+SEE = f"see `df -h {SHM}` and `ls -ld {SHM}`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Place:
                 found = folder.lstat()
             except OSError as err:
                 raise SharedMemoryError(
-                    f"cannot make the folder {folder}: {err.strerror}", hint="see `df -h /dev/shm`"
+                    f"cannot make the folder {folder}: {err.strerror}", hint=SEE
                 ) from err
             if found.st_uid != os.geteuid() or found.st_mode & 0o170077 != 0o040000:
                 raise SharedMemoryError(
@@ -123,7 +124,7 @@ class Lock:
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as err:
-            raise SharedMemoryError(f"cannot make {path}: {err.strerror}") from err
+            raise SharedMemoryError(f"cannot make {path}: {err.strerror}", hint=SEE) from err
         try:
             # An open-file lock, so that a second writer in the same process is refused as well.
             whole = FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
@@ -134,7 +135,7 @@ class Lock:
             pid = os.pread(self._fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(self._fd)
             if not isinstance(err, (BlockingIOError, PermissionError)):
-                raise SharedMemoryError(f"cannot lock {path}: {err.strerror}") from err
+                raise SharedMemoryError(f"cannot write {path}: {err.strerror}", hint=SEE) from err
             raise SharedMemoryError(
                 f"process {pid} already writes the stream '{name}' to shared memory",
                 hint=f"end it (`ps {pid}`), or give one of the two another name or domain",
@@ -147,18 +148,20 @@ class Lock:
             os.close(fd)
 
 
-def is_written(place: Place, name: str) -> bool:
-    """Whether a living process writes the stream; looks only, takes no lock."""
+def writer_of(place: Place, name: str) -> int | None:
+    """Process that writes the stream, None if no living one does; looks only, takes no lock."""
     try:
         fd = os.open(place.lock(name), os.O_RDWR | os.O_CLOEXEC)
     except OSError:
-        return False
+        return None
     try:
         asked = FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
         answer = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, asked)
+        pid = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
     finally:
         os.close(fd)
-    return bool(FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
+    locked = FLOCK.unpack(answer)[0] != fcntl.F_UNLCK
+    return int(pid) if locked and pid.isdigit() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,22 +198,22 @@ class Announcement:
         except OSError as err:
             with suppress(OSError):
                 fresh.unlink(missing_ok=True)
-            raise SharedMemoryError(
-                f"cannot write {path}: {err.strerror}", hint="see `df -h /dev/shm`"
-            ) from err
+            raise SharedMemoryError(f"cannot write {path}: {err.strerror}", hint=SEE) from err
 
     @classmethod
     def read(cls, place: Place, name: str) -> Announcement | None:
-        """What is announced; None if nothing is, or nothing that can be understood."""
+        """What is announced by a living writer; None if nothing is, or nothing that makes sense."""
         try:
             text = place.announcement(name).read_text(encoding="utf-8")
             data = json.loads(text)
             if data.get("format") != FORMAT:
                 return None
             spec = spec_of(data["spec"])
-            return cls(data["service"], int(data["pid"]), Layout(**data["layout"]), spec)
+            found = cls(data["service"], int(data["pid"]), Layout(**data["layout"]), spec)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
+        # A file that a dead writer left says nothing of the next one, who holds the lock already.
+        return found if writer_of(place, name) == found.pid else None
 
 
 def spec_of(data: dict[str, Any]) -> StreamSpec:

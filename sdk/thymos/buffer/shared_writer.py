@@ -200,9 +200,9 @@ class _End:
         self._publisher: Any = None
         self._notifier: Any = None
         self._open = False
+        iox.need_room(layout.nbytes)
         self._lock = Lock(place, name)
         try:
-            iox.need_room(layout.nbytes)
             self._node = iox.make_node(place)
             service = f"{name}/{secrets.token_hex(8)}"
             with iox.wrapped(f"cannot share '{name}'"):
