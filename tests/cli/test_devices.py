@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -66,9 +67,19 @@ def test_every_listing_is_asked_and_faults_are_rows() -> None:
     assert "no bus" in found[4].detail
 
 
+KNOWN = [
+    SimpleNamespace(device="/dev/video0", kind="camera-intrinsics", age_days=3.2, old=False),
+    SimpleNamespace(device="/dev/video0+Headset", kind="av-sync", age_days=400.0, old=True),
+    SimpleNamespace(device="/dev/video9", kind="camera-intrinsics", age_days=3.2, old=False),
+]
+
+
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
-    monkeypatch.setattr(module, "entry_points", lambda group: POINTS)
+    known = SimpleNamespace(load=lambda: lambda: KNOWN)
+    monkeypatch.setattr(
+        module, "entry_points", lambda group: POINTS if group == module.GROUP else [known]
+    )
     app = typer.Typer()
     app.command()(module.devices)
     return app
@@ -78,8 +89,10 @@ def test_json_and_table(command: typer.Typer) -> None:
     runner = CliRunner()
     rows = json.loads(runner.invoke(command, ["--json"]).stdout)
     assert rows[1]["remedy"] == "sudo usermod -aG video you"
-    text = runner.invoke(command, []).stdout
+    assert rows[0]["calibrations"] == ["camera-intrinsics 3 d", "av-sync 400 d, old"]
+    text = runner.invoke(command, [], env={"COLUMNS": "200"}).stdout
     assert "v4l2:/dev/video0" in text
+    assert "av-sync 400 d, old" in text
     assert "[red]x[/red]" in text
     assert "sudo usermod -aG video you" in text
     assert "no microphone is plugged in" in text
