@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from thymos.config import Config
@@ -54,7 +54,8 @@ def explain(
         ModelError: A backend that was asked for by name cannot run.
         MissingExtraError: The library that reads such files is not installed.
     """
-    sources, absent, notes = open_media(Path(media), enose)
+    topics = None if config is None else config.sources.topics
+    sources, absent, notes = open_media(Path(media), enose, topics)
     pipeline = Pipeline(config, observers=observers, answer_dir=answer_dir)
     try:
         for stream, reason in absent.items():
@@ -74,13 +75,14 @@ def _by_the_clock(rate: float, stop: threading.Event) -> Callable[[Sample], obje
 
 
 def open_media(
-    path: Path, enose: str | Path | None = None
+    path: Path, enose: str | Path | None = None, topics: Mapping[str, str] | None = None
 ) -> tuple[list[Source], dict[str, str], list[str]]:
     """Find the sources in a recording.
 
     Args:
         path: A media file or a recording.
         enose: A file of nose readings.
+        topics: Which topic of a recording shall be which stream, see `open_recording`.
 
     Returns:
         The sources (not open), streams that it lacks with the reason, and remarks.
@@ -95,7 +97,7 @@ def open_media(
     if is_recording(path):
         from thymos.record import open_recording
 
-        recording = open_recording(path)
+        recording = open_recording(path, topics)
         sources = list(recording.sources.values())
         notes = list(recording.notes)
     else:

@@ -12,7 +12,15 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from thymos.cli.options import BackendOption, ConfigOption, HopOption, JsonOption, WindowOption
+from thymos.cli.options import (
+    BackendOption,
+    ConfigOption,
+    HopOption,
+    JsonOption,
+    TopicOption,
+    WindowOption,
+    chosen_topics,
+)
 from thymos.cli.output import json_lines, stderr, stop_on_signals, write_line
 from thymos.cli.settings import settings
 from thymos.cli.text import render
@@ -40,6 +48,7 @@ def explain(
         Path | None,
         typer.Option(help="Also write windows.jsonl, report.html and the spoken answers here."),
     ] = None,
+    topic: TopicOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -49,6 +58,7 @@ def explain(
     """
     chosen = settings(
         config,
+        sources={"topics": chosen_topics(topic)},
         reason={"backend": backend},
         window={"length_s": window, "hop_s": hop if hop is not None else window},
         respond={"speak": out is not None},

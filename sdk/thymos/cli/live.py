@@ -69,6 +69,10 @@ def record(
     seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
     no_faces: Annotated[bool, typer.Option("--no-faces", help="Leave the picture out.")] = False,
     no_voices: Annotated[bool, typer.Option("--no-voices", help="Leave the sound out.")] = False,
+    video: Annotated[
+        str | None, typer.Option(help="Pictures as raw (exact), mjpeg or h264 (smallest).")
+    ] = None,
+    audio: Annotated[str | None, typer.Option(help="Sound as pcm or flac; both exact.")] = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -79,7 +83,13 @@ def record(
     chosen = settings(
         config,
         sources={"camera": camera, "microphone": microphone, "enose": enose},
-        record={"path": str(out), "faces": not no_faces, "voices": not no_voices},
+        record={
+            "path": str(out),
+            "faces": False if no_faces else None,
+            "voices": False if no_voices else None,
+            "video": video,
+            "audio": audio,
+        },
     )
     sources = _open(chosen.sources)
     notes = _Notes()

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from thymos.errors import ConfigError
+
 JsonOption = Annotated[
     bool, typer.Option("--json", help="JSON on stdout; everything else goes to stderr.")
 ]
@@ -19,6 +21,14 @@ BackendOption = Annotated[
 ]
 WindowOption = Annotated[float | None, typer.Option(help="Window length in seconds.")]
 HopOption = Annotated[float | None, typer.Option(help="Seconds between windows.")]
+TopicOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--topic",
+        metavar="STREAM=TOPIC",
+        help="Which topic of a recording is which stream, camera=/front/image_raw; repeat it.",
+    ),
+]
 CameraOption = Annotated[
     str | None,
     typer.Option(help="v4l2:/dev/video0, realsense:, file:PATH, sim:, off.", metavar="URI"),
@@ -29,3 +39,23 @@ MicrophoneOption = Annotated[
 EnoseOption = Annotated[
     str | None, typer.Option(help="serial:/dev/ttyUSB0, file:PATH, sim:, off.", metavar="URI")
 ]
+
+
+def chosen_topics(given: list[str] | None) -> dict[str, str] | None:
+    """`--topic STREAM=TOPIC` as a mapping; None if there is none.
+
+    Raises:
+        ConfigError: One is not of that form, or a stream is given twice.
+    """
+    if not given:
+        return None
+    found: dict[str, str] = {}
+    for text in given:
+        stream, _, topic = text.partition("=")
+        if not stream.strip() or not topic.strip() or stream.strip() in found:
+            raise ConfigError(
+                f"--topic {text}: one topic for each stream, as STREAM=TOPIC",
+                hint="for example: --topic camera=/front/image_raw",
+            )
+        found[stream.strip()] = topic.strip()
+    return found

@@ -18,7 +18,15 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from thymos.cli.options import BackendOption, ConfigOption, HopOption, JsonOption, WindowOption
+from thymos.cli.options import (
+    BackendOption,
+    ConfigOption,
+    HopOption,
+    JsonOption,
+    TopicOption,
+    WindowOption,
+    chosen_topics,
+)
 from thymos.cli.output import json_lines, stderr, stop_on_signals, write_line
 from thymos.cli.settings import settings
 from thymos.config import Config
@@ -60,6 +68,7 @@ def replay(
     seed: Annotated[int | None, typer.Option(help="Of the language model and the answers.")] = None,
     window: WindowOption = None,
     hop: HopOption = None,
+    topic: TopicOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,
     expect: Annotated[
@@ -153,6 +162,7 @@ def replay(
     speed = _rate(rate)
     chosen = settings(
         config,
+        sources={"topics": chosen_topics(topic)},
         reason={"backend": backend, "seed": seed},
         window={"length_s": window, "hop_s": hop if hop is not None else window},
         respond={"speak": False},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,14 @@ from thymos.errors import RecordingError
 from thymos.record.bags import Bag, open_bag
 from thymos.record.decode import READS, AudioFormat, Decoded, MessageReader
 from thymos.record.messages import Raw, Topic
-from thymos.record.naming import SPEC_KEY, SPEC_TOPIC, spec_from_json, stream_of, topics_of
+from thymos.record.naming import (
+    ROLE_OF,
+    SPEC_KEY,
+    SPEC_TOPIC,
+    spec_from_json,
+    stream_of,
+    topics_of,
+)
 from thymos.record.shared import Shared
 from thymos.record.source import BagSource
 from thymos.samples import Kind, Origin, Source, StreamSpec
@@ -38,55 +45,129 @@ class Recording:
     topics: dict[str, str] = field(default_factory=dict)
 
 
-def open_recording(path: str | Path) -> Recording:
+def open_recording(path: str | Path, topics: Mapping[str, str] | None = None) -> Recording:
     """Look into a recording and return its streams as sources (not open).
 
     Reads Thymos recordings, any MCAP with ROS 2 messages, rosbag2 folders and files, and ROS 1
-    bags. Topics become streams by their type, see `docs/recording.md`.
+    bags. Topics become streams by their type, see `docs/recording.md`. The first topic of a kind
+    by name takes the role (`camera`), the others are `camera.<topic>`.
+
+    Args:
+        path: File or folder.
+        topics: Which topic shall be which stream, by stream name: `{"camera": "/front/image_raw"}`.
+            All other topics become streams as they would without it.
 
     Raises:
         MediaError: The path is missing, empty, or not a recording.
-        RecordingError: It is damaged, or has no topic that Thymos knows.
+        RecordingError: It is damaged, or has no topic that Thymos knows, or lacks one of `topics`.
     """
     path = Path(path)
     shared = Shared()
     bag = open_bag(path, shared)
     try:
-        return _survey(path, bag, shared)
+        return _Survey(path, bag, shared, dict(topics or {})).done()
     finally:
         bag.close()
 
 
-def _survey(path: Path, bag: Bag, shared: Shared) -> Recording:
-    notes = list(bag.notes)
-    sources: dict[str, Source] = {}
-    specs = _stored_specs(bag)
-    for topic in _usable(bag, notes):
-        kind = READS[topic.msgtype][0]
-        try:
-            learnt = _learn(bag, topic, kind)
-        except RecordingError as err:
-            notes.append(f"{topic.name}: {err}")
-            continue
-        if learnt is None:
-            notes.append(f"{topic.name} has no messages")
-            continue
-        spec, sound = learnt
-        stored = _spec_of(topic, specs)
-        if stored is not None and stored.name not in sources:
-            spec = stored
-        else:
-            spec = replace(spec, name=stream_of(topic.name, kind, set(sources)))
-        if sound.assumed and kind is Kind.AUDIO and spec is not stored and _plain(topic):
-            notes.append(f"{topic.name} does not say its format: 16 kHz mono s16 was assumed")
-        if spec is not stored:
-            spec = replace(spec, device=spec.device or f"{topic.name} of {path.name}")
-        sources[spec.name] = BagSource(
-            path, topic, spec, sound=sound, own=stored is not None, shared=shared
+class _Survey:
+    """Finds the streams of an open bag."""
+
+    def __init__(self, path: Path, bag: Bag, shared: Shared, chosen: dict[str, str]) -> None:
+        self._path = path
+        self._bag = bag
+        self._shared = shared
+        self._stream_of = {topic: stream for stream, topic in chosen.items()}
+        self._notes = list(bag.notes)
+        self._sources: dict[str, Source] = {}
+        self._roles: dict[Kind, list[tuple[str, str]]] = {}  # streams of foreign topics
+
+    def done(self) -> Recording:
+        """Look at every topic."""
+        check_choice(self._bag.topics, self._stream_of)
+        specs = _stored_specs(self._bag)
+        for topic in _usable(self._bag, self._stream_of, self._notes):
+            try:
+                learnt = _learn(self._bag, topic, READS[topic.msgtype][0])
+                why = f"{topic.name} has no messages"
+            except RecordingError as err:
+                learnt, why = None, f"{topic.name}: {err}"
+            if learnt is not None:
+                self._add(topic, *learnt, _spec_of(topic, specs))
+            elif topic.name in self._stream_of:
+                raise RecordingError(f"'{self._path}': {why}", hint="choose another topic")
+            else:
+                self._notes.append(why)
+        if not self._sources:
+            raise RecordingError(
+                _nothing(self._path, self._bag, self._notes),
+                hint="see docs/recording.md for the types",
+            )
+        self._tell_choices()
+        types = {t.name: t.msgtype for t in self._bag.topics}
+        return Recording(self._path, self._sources, self._notes, types)
+
+    def _add(
+        self, topic: Topic, learnt: StreamSpec, sound: AudioFormat, stored: StreamSpec | None
+    ) -> None:
+        taken = set(self._sources) | set(self._stream_of.values())
+        name = self._stream_of.get(topic.name, "")
+        if not name and stored is not None and stored.name not in taken:
+            name = stored.name
+        if not name:
+            name = stream_of(topic.name, learnt.kind, taken)
+        if stored is None:
+            self._roles.setdefault(learnt.kind, []).append((name, topic.name))
+            learnt = replace(learnt, device=learnt.device or f"{topic.name} of {self._path.name}")
+            if sound.assumed and _plain(topic):
+                self._notes.append(
+                    f"{topic.name} does not say its format: 16 kHz mono s16 was assumed"
+                )
+        self._sources[name] = BagSource(
+            self._path,
+            topic,
+            replace(stored or learnt, name=name),
+            sound=sound,
+            recorded_as="" if stored is None else stored.name,
+            shared=self._shared,
         )
-    if not sources:
-        raise RecordingError(_nothing(path, bag, notes), hint="see docs/recording.md for the types")
-    return Recording(path, sources, notes, {t.name: t.msgtype for t in bag.topics})
+
+    def _tell_choices(self) -> None:
+        """Say which topic was taken where there are several and nobody chose."""
+        for kind, found in self._roles.items():
+            role = ROLE_OF[kind]
+            if len(found) > 1 and role not in self._stream_of.values():
+                first = next((topic for name, topic in found if name == role), "")
+                others = ", ".join(f"{topic} ({name})" for name, topic in found if name != role)
+                if first:
+                    self._notes.append(
+                        f"'{role}' is {first}; also read: {others} "
+                        f"(choose with --topic {role}=TOPIC or sources.topics)"
+                    )
+
+
+def check_choice(topics: list[Topic], stream_of_topic: dict[str, str]) -> None:
+    """Refuse a choice that cannot be met.
+
+    Raises:
+        RecordingError: A topic is not there, is of a type that is not read, or of another kind
+            than its stream's name says.
+    """
+    known = {t.name: t for t in topics}
+    readable = ", ".join(sorted(t.name for t in topics if t.msgtype in READS)) or "none"
+    for name, stream in stream_of_topic.items():
+        hint = f"topics that can be read: {readable}"
+        if name not in known:
+            raise RecordingError(f"there is no topic '{name}' for the stream '{stream}'", hint=hint)
+        msgtype = known[name].msgtype
+        if msgtype not in READS:
+            raise RecordingError(f"topic '{name}' ({msgtype}) cannot be read", hint=hint)
+        kinds = {role: kind for kind, role in ROLE_OF.items()}
+        wanted = kinds.get(stream.partition(".")[0], READS[msgtype][0])
+        if wanted is not READS[msgtype][0]:
+            raise RecordingError(
+                f"topic '{name}' ({msgtype}) cannot be the stream '{stream}'", hint=hint
+            )
 
 
 def _nothing(path: Path, bag: Bag, notes: list[str]) -> str:
@@ -99,15 +180,25 @@ def _nothing(path: Path, bag: Bag, notes: list[str]) -> str:
     return f"'{path}' holds no pictures, sound or gas that can be read{why}; topics: {there}{more}"
 
 
-def _usable(bag: Bag, notes: list[str]) -> Iterator[Topic]:
-    """Topics of known types in order of name; a compressed twin of a raw picture is left out."""
+_TWINS = ("/compressed", "/h264", "/foxglove", "/ffmpeg")
+"""What image_transport and its like append for the same pictures, compressed."""
+
+
+def _usable(bag: Bag, chosen: Collection[str], notes: list[str]) -> Iterator[Topic]:
+    """Topics of known types in order of name; of twins, raw or compressed, one is read."""
     known = {t.name: t for t in bag.topics if t.msgtype in READS}
+    left: dict[str, str] = {}
     for name in sorted(known):
-        base = name.removesuffix("/compressed")
+        base = next((name.removesuffix(t) for t in _TWINS if name.endswith(t)), name)
         if base != name and base in known:
-            notes.append(f"{name} is the compressed twin of {base} and is not read")
-            continue
-        yield known[name]
+            out, other = (base, name) if name in chosen else (name, base)
+            if out not in chosen:
+                left[out] = other
+    for name in sorted(known):
+        if name in left:
+            notes.append(f"{name} is a twin of {left[name]} (the same pictures) and is not read")
+        else:
+            yield known[name]
 
 
 def _learn(bag: Bag, topic: Topic, kind: Kind) -> tuple[StreamSpec, AudioFormat] | None:

@@ -38,6 +38,14 @@ class BagSource:
     The capture time is the stamp of the message; without one it is the time at which the message
     was logged, marked `Flag.TIME_ESTIMATED`. A message that cannot be decoded is counted as
     corrupt and leaves a gap. Nothing but the chunk being read is held in memory.
+
+    Args:
+        path: The recording.
+        topic: Of the recording.
+        spec: What the stream is.
+        sound: Format of sound whose messages do not tell it.
+        recorded_as: Name of the stream when Thymos recorded it; empty for a foreign topic.
+        shared: What other sources of the recording unpacked.
     """
 
     def __init__(
@@ -47,7 +55,7 @@ class BagSource:
         spec: StreamSpec,
         *,
         sound: AudioFormat,
-        own: bool,
+        recorded_as: str,
         shared: Shared,
     ) -> None:
         self._path = path
@@ -55,7 +63,8 @@ class BagSource:
         self._topic = topic
         self._spec = spec
         self._sound = sound
-        self._own = own  # recorded by Thymos: numbers and receive times are in the file
+        self._recorded_as = recorded_as
+        self._own = bool(recorded_as)  # by Thymos: numbers and receive times are in the file
         self._lock = threading.Lock()
         self._bag: Bag | None = None
         self._end = ""
@@ -120,7 +129,7 @@ class BagSource:
                     if raw.data is None:
                         continue
                     said = json.loads(str(bag.decode(topic, raw.data).data))
-                    if said["stream"] == self._spec.name:
+                    if said["stream"] == self._recorded_as:
                         found[int(said["seq"])] = said
                 except (ValueError, KeyError, TypeError, RecordingError):
                     continue
