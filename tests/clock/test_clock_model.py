@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thymos.clock import ClockModel, ManualClock, MonotonicClock, realtime_to_monotonic
+from thymos.clock import (
+    ClockCalibration,
+    ClockModel,
+    ManualClock,
+    MonotonicClock,
+    realtime_to_monotonic,
+)
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -141,7 +147,7 @@ def test_a_stalled_host_that_catches_up_is_no_jump() -> None:
 
 
 def test_calibrated_latency_and_skew_are_used_from_the_first_reading() -> None:
-    clock = ClockModel(skew_ppm=100, latency_ns=3 * MS)
+    clock = ClockModel(calibration=ClockCalibration("x", 100, 5, latency_ns=3 * MS))
     assert clock.observe(0, S).t_ns == S - 3 * MS
     stamp = clock.observe(100 * S, 101 * S + 10 * MS)
     assert stamp.t_ns == 101 * S + 10 * MS - 3 * MS

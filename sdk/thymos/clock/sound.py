@@ -60,4 +60,4 @@ class SampleCounter:
     def restart(self) -> None:
         """Forget the grid: the device was closed and opened again."""
         self._origin = None
-        self._count += round(self._rate * 3600)  # the model sees a leap and begins anew
+        self._model.restart()
