@@ -27,11 +27,11 @@ lint: setup ## ruff and mypy
 	@$(VENV)/mypy
 	@$(VENV)/mypy --config-file nodes/mypy.ini -p thymos_nodes
 
-bench: setup ## every figure of the README's performance table
-	@$(VENV)/python -m benchmarks
+bench: setup ## every speed figure, beside peers (about eight minutes; see docs/benchmarks.md)
+	@$(VENV)/python -m benchmarks $(if $(PEERS),--peers $(PEERS))
 
-hil: setup ## driver tests on virtual hardware: serial ports over pty, RealSense software device
-	@$(VENV)/python -m pytest -v tests/drivers
+hil: setup ## drivers on virtual hardware: PulseAudio here, V4L2, ALSA, USB serial in an emulated machine
+	@scripts/hil.sh
 
 clean: ## remove what the other targets made (models stay in the user cache)
 	rm -rf .venv build dist thymos-demo benchmarks/out .pytest_cache .mypy_cache .ruff_cache .hypothesis

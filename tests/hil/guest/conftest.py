@@ -1,0 +1,21 @@
+"""Devices of the emulated machine."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hil_guest import VIVID, modprobe, wait_for
+
+
+@pytest.fixture
+def vivid() -> Iterator[Path]:
+    """A camera of the kernel's own test driver: real V4L2, YUYV, 320x180 at 15 frames/s or more."""
+    modprobe(*VIVID)
+    path = Path("/dev/video0")
+    wait_for(path.exists)
+    yield path
+    subprocess.run(["modprobe", "-r", "vivid"], check=True)

@@ -1,0 +1,162 @@
+"""The microphone driver on a real sound server: exact, stamped, lost, hung, back, muted, slow."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+import wave
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import thymos_drivers.microphone as driver
+from hil_pulse import Daemon
+from thymos.clock import MonotonicClock
+from thymos.devices import open_uri
+from thymos.errors import DeviceError, DeviceLostError
+from thymos.samples import NS_PER_S, Flag, Health, Sample, Source
+from thymos.supervise import Supervisor
+from thymos_drivers import listing
+
+RATE = 16000
+URI = f"portaudio:vmic?rate={RATE}&block_ms=20"
+
+
+def microphone(uri: str = URI) -> Source:
+    source = open_uri("microphone", uri)
+    assert source is not None
+    return source
+
+
+def hear(source: Source, seconds: float) -> list[Sample]:
+    found: list[Sample] = []
+    deadline = time.monotonic() + 20 + 5 * seconds
+    while sum(len(s.payload) for s in found) < seconds * RATE:
+        assert time.monotonic() < deadline, source.health
+        sample = source.read(0.5)
+        if sample is not None:
+            found.append(sample)
+    return found
+
+
+@pytest.fixture
+def noise(tmp_path: Path) -> tuple[Path, NDArray[np.int16]]:
+    values = np.random.default_rng(7).integers(-20000, 20000, 4 * RATE).astype(np.int16)
+    path = tmp_path / "noise.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(values.tobytes())
+    return path, values
+
+
+def play(path: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(["paplay", "--device=vmic", str(path)])
+
+
+def test_it_is_listed(daemon: Daemon) -> None:
+    assert "portaudio:vmic" in [m.uri for m in listing.microphones()]
+
+
+def test_every_frame_arrives_once_and_stamps_lie_on_the_grid(
+    daemon: Daemon, noise: tuple[Path, NDArray[np.int16]]
+) -> None:
+    path, values = noise
+    with microphone() as source:
+        hear(source, 0.2)
+        player = play(path)
+        before_ns = time.monotonic_ns()
+        got = hear(source, 6.0)
+        assert player.wait() == 0
+        counters = source.counters
+    sound = np.concatenate([s.payload[:, 0] for s in got])
+    windows = np.lib.stride_tricks.sliding_window_view(sound, 16)
+    (begin,) = (int(i) for i in np.flatnonzero((windows == values[:16]).all(axis=1)))
+    np.testing.assert_array_equal(sound[begin : begin + len(values)], values)
+    assert (counters.dropped, counters.corrupt) == (0, 0)
+    assert [b.seq - a.seq for a, b in pairwise(got)] == [1] * (len(got) - 1)
+    steps = [b.t_ns - a.t_ns - len(a.payload) * NS_PER_S // RATE for a, b in pairwise(got)]
+    assert np.percentile(np.abs(steps), 90) <= 1000
+    # Capture time: the first frame was played after `before_ns`, and no frame is from the future.
+    heard_ns = got[0].t_ns + begin * NS_PER_S // RATE
+    assert before_ns - NS_PER_S // 10 < heard_ns < before_ns + 2 * NS_PER_S
+    assert all(s.t_ns + len(s.payload) * NS_PER_S // RATE <= s.t_recv_ns + 20e6 for s in got)
+
+
+def test_a_killed_daemon_is_a_lost_device_that_comes_back(daemon: Daemon) -> None:
+    source = Supervisor(microphone(), MonotonicClock())
+    with source:
+        before = hear(source, 0.5)
+        daemon.kill()
+        deadline = time.monotonic() + 10
+        while source.health.health is not Health.RECOVERING:
+            assert time.monotonic() < deadline
+            source.read(0.1)
+        daemon.start()
+        after = hear(source, 0.5)
+        assert source.counters.reconnects == 1
+        assert "lost" in source.events()[0]
+    assert after[0].flags & Flag.GAP_BEFORE
+    assert after[0].t_ns > before[-1].t_ns
+
+
+def test_a_daemon_that_is_gone_is_told_when_opening(daemon: Daemon) -> None:
+    daemon.kill()
+    with pytest.raises(DeviceError) as told:
+        microphone().open()
+    assert told.value.hint
+    daemon.start()
+
+
+def test_a_hung_daemon_is_a_stall_with_a_remedy_and_goes_on(daemon: Daemon) -> None:
+    with microphone() as source:
+        hear(source, 0.3)
+        daemon.signal(signal.SIGSTOP)
+        deadline = time.monotonic() + 10
+        while source.health.health is not Health.STALLED:
+            assert time.monotonic() < deadline
+            source.read(0.2)
+        assert "sound server" in source.health.remedy
+        daemon.signal(signal.SIGCONT)
+        after = hear(source, 1.0)
+        assert source.health.health is Health.OK
+    assert all(b.t_ns > a.t_ns for a, b in pairwise(after))
+
+
+def test_digital_silence_is_said(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "_MUTED_S", 1.0)
+    with microphone() as source:
+        hear(source, 1.5)  # nothing is played: zeros
+        assert source.health.health is Health.DEGRADED
+        assert "muted" in source.health.reason
+
+
+def test_a_slow_reader_loses_the_oldest_and_it_is_counted(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "_QUEUE_S", 0.2)
+    with microphone() as source:
+        hear(source, 0.2)
+        time.sleep(2.0)
+        after = hear(source, 0.3)
+        dropped = source.counters.dropped
+    assert dropped > 50
+    assert after[0].flags & Flag.GAP_BEFORE
+    assert after[0].t_recv_ns - after[0].t_ns < NS_PER_S
+
+
+def test_a_name_nobody_has(daemon: Daemon) -> None:
+    with pytest.raises(DeviceError, match="'Nobody'"):
+        microphone("portaudio:Nobody").open()
+
+
+def test_a_lost_device_raises_what_a_reader_without_supervisor_sees(daemon: Daemon) -> None:
+    with microphone() as source:
+        hear(source, 0.2)
+        daemon.kill()
+        with pytest.raises(DeviceLostError, match="sound server"):
+            hear(source, 30)
+    daemon.start()
