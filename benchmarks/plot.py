@@ -7,8 +7,8 @@ from html import escape
 
 import numpy as np
 
-WIDTH, HEIGHT, GAP = 300, 210, 70
-TOP, LEFT = 50, 60
+WIDTH, HEIGHT, GAP, ROW = 300, 200, 70, 2
+TOP, LEFT = 60, 60
 INK, SOFT, BLUE, RED = "#2b2620", "#5b5346", "#3d6073", "#96592c"
 
 
@@ -21,29 +21,31 @@ class Series:
 
 
 def panels(series: list[Series], unit: str) -> str:
-    """All series side by side, each on its own scale."""
-    width = LEFT + len(series) * (WIDTH + GAP)
+    """All series, two in a row, each on its own scale."""
+    rows = -(-len(series) // ROW)
+    width, height = LEFT + ROW * (WIDTH + GAP), TOP + rows * (HEIGHT + GAP)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {TOP + HEIGHT + 50}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'role="img" aria-label="{escape(unit)}" font-family="system-ui, sans-serif" '
         f'font-size="12" fill="{SOFT}">',
-        f'<rect width="{width}" height="{TOP + HEIGHT + 50}" fill="#fffdf9"/>',
+        f'<rect width="{width}" height="{height}" fill="#fffdf9"/>',
         f'<text x="{LEFT}" y="20" font-size="14" fill="{INK}">{escape(unit)}</text>',
     ]
     for n, one in enumerate(series):
-        parts += _panel(one, LEFT + n * (WIDTH + GAP))
+        row, column = divmod(n, ROW)
+        parts += _panel(one, LEFT + column * (WIDTH + GAP), TOP + row * (HEIGHT + GAP))
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _panel(series: Series, left: int) -> list[str]:
+def _panel(series: Series, left: int, above: int) -> list[str]:
     x, y, _, high = (np.array(column) for column in zip(*series.points, strict=True))
     top = _round_up(float(high.max()))
     most = float(x.max())
 
     def at(a: float, b: float) -> tuple[float, float]:
-        return round(left + WIDTH * a / most, 1), round(TOP + HEIGHT * (1 - b / top), 1)
+        return round(left + WIDTH * a / most, 1), round(above + HEIGHT * (1 - b / top), 1)
 
-    parts = [f'<text x="{left}" y="{TOP - 12}" fill="{INK}">{escape(series.name)}</text>']
+    parts = [f'<text x="{left}" y="{above - 12}" fill="{INK}">{escape(series.name)}</text>']
     for share in (0, 0.25, 0.5, 0.75, 1):
         _, height = at(0, top * share)
         parts += [
@@ -62,7 +64,7 @@ def _panel(series: Series, left: int) -> list[str]:
     shown = {p[0] for p in series.points if p[0] * 8 >= most}
     for a in sorted(shown):
         px, _ = at(a, 0)
-        parts.append(f'<text x="{px}" y="{TOP + HEIGHT + 18}" text-anchor="middle">{a:g}</text>')
+        parts.append(f'<text x="{px}" y="{above + HEIGHT + 18}" text-anchor="middle">{a:g}</text>')
     return parts
 
 

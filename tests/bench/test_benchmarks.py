@@ -49,11 +49,16 @@ def test_what_runs_in_one_process(tmp_path: Path) -> None:
     assert found["alignment, 1 Hz nose 0.6-0.9 s late: sets a second"]["reached"] is not None
     assert "window of 1 s, in one process, p99" in found
     assert "window of 1 s, across processes, p99" in found
-    for kind, most in (("cameras", 16), ("sound channels", 64), ("nose channels", 64)):
+    for kind, most in (
+        ("cameras", 16),
+        ("joined cameras", 16),
+        ("sound channels", 64),
+        ("nose channels", 64),
+    ):
         assert found[f"growth: {most} {kind}"]["value"] > 0
         assert f"growth exponent of {kind}" in found
     svg = (tmp_path / "bench-growth.svg").read_text()
-    assert svg.count("<circle") == 5 + 7 + 7
+    assert svg.count("<circle") == 5 + 4 + 4 + 4
     assert "missed" in done.stdout or "all targets met" in done.stdout
 
 
