@@ -15,9 +15,20 @@ from thymos_drivers.base import number
 from thymos_drivers.enose.bme_log import SUFFIX, BmeLog
 from thymos_drivers.enose.detect import Wish
 from thymos_drivers.enose.file import NoseFile
+from thymos_drivers.enose.i2c import I2cNose, open_i2c
 from thymos_drivers.enose.serial_nose import BAUDS, SerialNose
 
-__all__ = ["BAUDS", "BmeLog", "NoseFile", "SerialNose", "Wish", "open_file", "open_serial"]
+__all__ = [
+    "BAUDS",
+    "BmeLog",
+    "I2cNose",
+    "NoseFile",
+    "SerialNose",
+    "Wish",
+    "open_file",
+    "open_i2c",
+    "open_serial",
+]
 
 
 def open_serial(

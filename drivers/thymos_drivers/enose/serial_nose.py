@@ -45,6 +45,8 @@ _RESTARTED_S = 5.0
 _USELESS = 10
 """A channel that gave nothing so many readings in a row is a complaint."""
 _CHECK_CABLE = "check cable, ground and speed of the port"
+_BEHIND_S = 2.0
+"""A reading may be so much older than the answer to a question that came before it."""
 _MAX_READ = 65536
 
 
@@ -90,7 +92,6 @@ class SerialNose(BaseSource):
         self._seq = 0
         self._decoder: Decoder | None = None
         self._clock: ClockModel | None = None
-        self._skew_ppm = 0.0
         self._port_lock = threading.Lock()
         self._faults: tuple[type[BaseException], ...] = (OSError,)
         self._ready: deque[Sample] = deque()
@@ -148,8 +149,9 @@ class SerialNose(BaseSource):
         self._losses, self._clarity = Losses(), Clarity()
         self._good_before, self._bad_before = decoder.good, decoder.bad
         self._hole = False
-        self._skew_ppm = self._clock.skew_ppm if self._clock is not None else 0.0
-        self._clock, self._newest_tick = None, None
+        self._newest_tick = None
+        if self._clock is not None:
+            self._clock.restart()  # the same oscillator, counting from anywhere
         self._restarted_ns: int | None = None
         self._last_ns = time.monotonic_ns()
         facts = {"baud": str(baud), "protocol": decoder.protocol, "port": self._path}
@@ -245,21 +247,20 @@ class SerialNose(BaseSource):
         """Capture time, and what has to be said about it."""
         if reading.ticks is None:
             return reading.arrived_ns, Flag.TIME_ESTIMATED
-        flags = Flag.OK
-        if reading.restarted and self._clock is not None:
-            self._skew_ppm, self._clock = self._clock.skew_ppm, None
-            flags = Flag.TIME_JUMP
         if self._clock is None:
-            self._clock = ClockModel(
-                decoder.tick_ns, wrap_bits=decoder.wrap_bits, skew_ppm=self._skew_ppm
-            )
+            self._clock = ClockModel(decoder.tick_ns, wrap_bits=decoder.wrap_bits)
+        elif reading.restarted:
+            self._clock.restart()
             self._newest_tick = None
-        if self._newest_tick is not None and 0 < self._newest_tick - reading.ticks < NS_PER_S:
+        if (
+            self._newest_tick is not None
+            and 0 < self._newest_tick - reading.ticks < _BEHIND_S * NS_PER_S / decoder.tick_ns
+        ):
             # The device answered a question with a newer tick than that of the reading before it.
-            return min(self._clock.to_robot_ns(reading.ticks), reading.arrived_ns), flags
+            return min(self._clock.to_robot_ns(reading.ticks), reading.arrived_ns), Flag.OK
         self._newest_tick = None
         stamp = self._clock.observe(reading.ticks, reading.arrived_ns)
-        return stamp.t_ns, flags | (Flag.TIME_JUMP if stamp.jumped else Flag.OK)
+        return stamp.t_ns, Flag.TIME_JUMP if stamp.jumped else Flag.OK
 
     def _synchronise(self, decoder: TextDecoder) -> None:
         """Learn from answers of the device: they tell the transport delay, arrivals do not."""
