@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from thymos.align import Windower
+from thymos.align import AnchoredWindower, Windower
 from thymos.align.window import Window
 from thymos.config import Config
 from thymos.contract import Cue, Guard, Response, StreamState, WindowInfo, WindowReport
@@ -72,7 +72,9 @@ class Pipeline:
         self._speaker = speaker
         self._answer_dir = answer_dir
         self._play = play
-        self._windower = Windower(self.config.window, self.config.buffer, self._too_late)
+        self._anchored = self.config.window.anchor == "speech"
+        kind = AnchoredWindower if self._anchored else Windower
+        self._windower = kind(self.config.window, self.config.buffer, self._too_late)
         self._untold: list[tuple[Sample, str]] = []  # late samples, to be told outside the lock
         self.late: Counter[str] = Counter()
         """Samples that came after their window had been given out, by stream."""
@@ -193,7 +195,8 @@ class Pipeline:
                 remedy = f" ({err.hint})" if err.hint else ""
                 self.note(f"{perceiver.modality} is not perceived: {err}{remedy}")
                 continue
-            self.slots.append(PerceiverSlot(perceiver, spec))
+            told = self._on_anchors if self._anchored else None
+            self.slots.append(PerceiverSlot(perceiver, spec, told))
 
     def _perceivers(self) -> Sequence[Perceiver]:
         if self._given_perceivers is not None:
@@ -224,8 +227,28 @@ class Pipeline:
             if slot.stream == sample.stream:
                 slot.observe(sample)
 
+    def anchor(self, t_ns: int, label: str) -> bool:
+        """Ask for a window around an event, if windows are anchored; see `AnchoredWindower`.
+
+        Returns:
+            False if it comes too late, or if windows lie on the grid of hops.
+        """
+        with self._lock:
+            made = self._windower
+            return isinstance(made, AnchoredWindower) and made.anchor(t_ns, label)
+
+    def _on_anchors(self, found: list[int], sure_to: int | None, label: str) -> None:
+        for t_ns in found:
+            self.anchor(t_ns, label)
+        with self._lock:
+            if sure_to is not None and isinstance(self._windower, AnchoredWindower):
+                self._windower.anchors_to(sure_to)
+
     def close_stream(self, name: str, reason: str = "") -> None:
         """A stream ended or was lost; windows stop waiting for it."""
+        for slot in self.slots:
+            if slot.stream == name:
+                slot.find_anchors(closed=True)
         with self._lock:
             self._windower.close_stream(name, reason)
 
@@ -242,7 +265,10 @@ class Pipeline:
     def flush(self) -> list[Window]:
         """The windows that remain when no sample will come any more."""
         with self._lock:
-            return self._windower.flush()
+            left = self._windower.flush()
+        if self._anchored and not left and self._origin_ns is None:
+            self.note("no window: nobody was heard to stop speaking (window.anchor is speech)")
+        return left
 
     # -- the stages of one window
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from thymos.align.window import Window
 from thymos.contract import Cue, Modality
@@ -44,3 +44,20 @@ class Perceiver(Protocol):
 
     def close(self) -> None:
         """Let models go."""
+
+
+@runtime_checkable
+class AnchorSource(Protocol):
+    """A perceiver that also finds events to which windows can be anchored."""
+
+    anchor_label: ClassVar[str]
+
+    def anchors(self, *, closed: bool = False) -> tuple[list[int], int | None]:
+        """Take the times of the events found since the last call, in order.
+
+        Args:
+            closed: The stream ended: an event that goes on ends here.
+
+        Returns:
+            Their times, and a promise: none still to be found lies before this time.
+        """

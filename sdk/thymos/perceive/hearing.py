@@ -31,6 +31,8 @@ GAP_NS = 20_000_000
 SPEECH_ON, SPEECH_OFF = 0.5, 0.35
 MIN_SPEECH_NS = 200_000_000
 MIN_PAUSE_NS = 300_000_000
+MAX_ENDS = 256
+"""Ends of speech remembered until somebody asks."""
 QUIET_DBFS = -60.0
 """Below this there may be speech somewhere, but nothing a robot should claim to have heard."""
 
@@ -92,6 +94,8 @@ class Ear:
         self._run_frames = 0  # input frames since the run began
         self._run_out = 0  # 16 kHz frames cut into chunks since the run began
         self._last_ns: int | None = None
+        self._speech = SpeechFinder()
+        self._ends: deque[int] = deque(maxlen=MAX_ENDS)
 
     def start(self, spec: StreamSpec) -> None:
         """Get ready for a stream; the second caller for the same stream changes nothing.
@@ -109,6 +113,7 @@ class Ear:
             self._spec = spec
             self._chunks.clear()
             self._last_ns = None
+            self._speech = SpeechFinder()
 
     def feed(self, sample: Sample) -> None:
         """Take a block of sound in, once."""
@@ -119,6 +124,7 @@ class Ear:
                 if sample.t_ns > self._last_ns - BACK_NS:
                     return
                 self._chunks.clear()
+                self._speech = SpeechFinder()
             self._last_ns = sample.t_ns
             if Flag.INVALID in sample.flags or sample.payload.shape[0] == 0:
                 return
@@ -134,6 +140,26 @@ class Ear:
         half = CHUNK_NS // 2
         with self._lock:
             return [c for c in self._chunks if t0_ns <= c.t_ns + half < t1_ns]
+
+    def ends(self, *, closed: bool = False) -> tuple[list[int], int | None]:
+        """Take the ends of speech found since the last call, in order of time.
+
+        Args:
+            closed: There will be no more sound: speech that goes on ends here.
+
+        Returns:
+            Their times, and a promise: none still to be found lies before this time.
+        """
+        with self._lock:
+            if closed:
+                self._note_end(self._speech.end())
+            found = list(self._ends)
+            self._ends.clear()
+            return found, self._speech.heard_ns
+
+    def _note_end(self, span: Span | None) -> None:
+        if span is not None:
+            self._ends.append(span.t1_ns)
 
     def _join(self, sample: Sample, spec: StreamSpec) -> None:
         rate = int(spec.rate_hz)
@@ -156,7 +182,9 @@ class Ear:
             zero = not pcm.any()
             # The detector keeps a state, so it hears silence too.
             speech = float(self._vad.process_samples(pcm.tolist()))
-            self._chunks.append(Chunk(t_ns, pcm, 0.0 if zero else speech, self._run, zero))
+            chunk = Chunk(t_ns, pcm, 0.0 if zero else speech, self._run, zero)
+            self._chunks.append(chunk)
+            self._note_end(self._speech.add(chunk))
         self._rest = sound[whole:]
 
 
@@ -181,32 +209,59 @@ def _resampler(rate: int) -> Any:
     return soxr.ResampleStream(rate, RATE, 1, dtype="float32")
 
 
+class SpeechFinder:
+    """Finds stretches of speech, by hysteresis over the probabilities; short pauses are bridged.
+
+    Attributes:
+        heard_ns: No stretch still to be found ends before this.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._span: Span | None = None  # the stretch that goes on, up to its newest speech
+        self._run = 0
+        self._loudest = 0.0
+        self.heard_ns: int | None = None
+
+    def add(self, chunk: Chunk) -> Span | None:
+        """Take the next chunk in; return the stretch that it proves to be over.
+
+        A new run ends a stretch, and so does a pause of more than `MIN_PAUSE_NS`.
+        """
+        done = None
+        span = self._span
+        if span is not None and (
+            chunk.run != self._run or chunk.end_ns - span.t1_ns > MIN_PAUSE_NS
+        ):
+            done, span = self.end(), None
+        k = self._count
+        self._count += 1
+        if span is None and chunk.speech >= SPEECH_ON:
+            self._span, self._loudest = Span(k, k, chunk.t_ns, chunk.end_ns), chunk.dbfs
+            self._run = chunk.run
+        elif span is not None and chunk.speech >= SPEECH_OFF:
+            self._span = Span(span.first, k, span.t0_ns, chunk.end_ns)
+            self._loudest = max(self._loudest, chunk.dbfs)
+        self.heard_ns = chunk.end_ns if self._span is None else self._span.t1_ns
+        return done
+
+    def end(self) -> Span | None:
+        """No more sound: return the stretch that went on."""
+        span, self._span = self._span, None
+        if span is None or span.t1_ns - span.t0_ns < MIN_SPEECH_NS or self._loudest <= QUIET_DBFS:
+            return None
+        return span
+
+
 def speech_spans(chunks: Sequence[Chunk]) -> list[Span]:
-    """Stretches of speech, by hysteresis over the probabilities; short pauses are bridged.
+    """All stretches of speech in a sequence, see `SpeechFinder`.
 
     Args:
-        chunks: In order of time; a new run ends a stretch.
+        chunks: In order of time.
     """
-    spans: list[Span] = []
-    first = last = None
-    for k, chunk in enumerate(chunks):
-        if first is not None and last is not None:
-            broken = chunk.run != chunks[last].run
-            if broken or chunk.end_ns - chunks[last].end_ns > MIN_PAUSE_NS:
-                spans.append(Span(first, last, chunks[first].t_ns, chunks[last].end_ns))
-                first = last = None
-        if first is None and chunk.speech >= SPEECH_ON:
-            first = last = k
-        elif first is not None and chunk.speech >= SPEECH_OFF:
-            last = k
-    if first is not None and last is not None:
-        spans.append(Span(first, last, chunks[first].t_ns, chunks[last].end_ns))
-    return [s for s in spans if s.t1_ns - s.t0_ns >= MIN_SPEECH_NS and _audible(chunks, s)]
-
-
-def _audible(chunks: Sequence[Chunk], span: Span) -> bool:
-    loudest = max(c.dbfs for c in chunks[span.first : span.last + 1])
-    return loudest > QUIET_DBFS
+    finder = SpeechFinder()
+    found = [*(finder.add(chunk) for chunk in chunks), finder.end()]
+    return [span for span in found if span is not None]
 
 
 def dbfs(pcm: F32) -> float:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from thymos.align.window import Window
 from thymos.contract import Cue
-from thymos.perceive.base import Perceiver
+from thymos.perceive.base import AnchorSource, Perceiver
 from thymos.samples import Kind, Sample, StreamSpec
 
 STOP_WAIT_S = 10.0
@@ -19,13 +19,25 @@ QUEUE = {Kind.VIDEO: 64, Kind.AUDIO: 512, Kind.GAS: 256}
 """How many samples may wait for one perceiver before further ones are refused (and counted)."""
 
 Found = tuple[list[Cue], list[str]]  # cues, and what was lacking in words
+OnAnchors = Callable[[list[int], int | None, str], None]
+"""Told times of events, from when on later ones lie, and what they are."""
 
 
 class PerceiverSlot:
-    """A perceiver at work on one stream; its faults are contained and told once a window."""
+    """A perceiver at work on one stream; its faults are contained and told once a window.
 
-    def __init__(self, perceiver: Perceiver, spec: StreamSpec) -> None:
+    Args:
+        perceiver: The perceiver, started.
+        spec: Its stream.
+        on_anchors: Told the events that it finds, if it finds any, after each sample.
+    """
+
+    def __init__(
+        self, perceiver: Perceiver, spec: StreamSpec, on_anchors: OnAnchors | None = None
+    ) -> None:
         self.perceiver = perceiver
+        self._finder = perceiver if isinstance(perceiver, AnchorSource) else None
+        self._on_anchors = on_anchors
         self.stream = spec.name
         self.slow = perceiver.slow
         self.fault = ""
@@ -36,6 +48,18 @@ class PerceiverSlot:
             self.perceiver.observe(sample)
         except Exception as err:  # noqa: BLE001  a fault in one modality must not stop the others
             self.fault = f"{self.perceiver.modality}: {type(err).__name__}: {err}"
+        self.find_anchors()
+
+    def find_anchors(self, *, closed: bool = False) -> None:
+        """Tell the events found since the last time; `closed` if the stream ended."""
+        if self._finder is None or self._on_anchors is None:
+            return
+        try:
+            found, sure_to = self._finder.anchors(closed=closed)
+        except Exception as err:  # noqa: BLE001  as above
+            self.fault = f"{self.perceiver.modality}: {type(err).__name__}: {err}"
+            return
+        self._on_anchors(found, sure_to, self._finder.anchor_label)
 
     def cues(self, window: Window) -> Found:
         """Ask for the cues of a window; an exception gives none and a note."""

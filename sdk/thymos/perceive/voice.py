@@ -43,6 +43,7 @@ class VoicePerceiver:
     modality: ClassVar[Modality] = "voice"
     kind: ClassVar[Kind] = Kind.AUDIO
     slow: ClassVar[bool] = False
+    anchor_label: ClassVar[str] = "end of speech"
 
     def __init__(self, config: PerceiveConfig, store: ModelStore, ear: Ear | None = None) -> None:
         self._store = store
@@ -59,6 +60,10 @@ class VoicePerceiver:
     def observe(self, sample: Sample) -> None:
         """Listen."""
         self._ear.feed(sample)
+
+    def anchors(self, *, closed: bool = False) -> tuple[list[int], int | None]:
+        """Ends of speech, see `thymos.perceive.base.AnchorSource`."""
+        return self._ear.ends(closed=closed)
 
     def cues(self, window: Window) -> list[Cue]:
         """Sum up the window."""
