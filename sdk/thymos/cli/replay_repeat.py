@@ -18,7 +18,9 @@ from thymos.cli.output import stderr
 from thymos.config import Config
 from thymos.errors import ThymosError
 
-_BURN = "while True: pass"
+_BURN = (
+    "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"  # ends with its parent
+)
 
 
 def prove(bag: Path, enose: Path | None, config: Config, rate: str, runs: int, busy: int) -> int:
