@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from thymos.clock import host_stamp_ns
 from thymos.errors import (
     ConfigError,
     DeviceError,
@@ -27,7 +28,6 @@ from thymos.samples import NS_PER_S, Flag, Health, Kind, Sample, StreamSpec, fro
 from thymos_drivers.base import BaseSource, Inbox, need, number
 
 QUEUE = 8
-_PLAUSIBLE_NS = 5 * NS_PER_S
 _STALL_S = 3.0
 _JOIN_S = 3.0
 
@@ -162,10 +162,10 @@ class V4l2Camera(BaseSource):
         now_ns = time.monotonic_ns()
         self._last_ns = now_ns
         flags, note = Flag.OK, ""
-        t_ns = now_ns
+        t_ns = None
         if frame.pts is not None:
-            t_ns = int(frame.pts * frame.time_base * NS_PER_S)
-        if frame.pts is None or abs(t_ns - now_ns) > _PLAUSIBLE_NS:
+            t_ns = host_stamp_ns(int(frame.pts * frame.time_base * NS_PER_S), now_ns)
+        if t_ns is None:
             t_ns, flags, note = now_ns, Flag.TIME_ESTIMATED, "no capture stamp: time of arrival"
         if frame.is_corrupt:
             self._counters.corrupt += 1

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from thymos.clock import SampleCounter
+from thymos.clock import SampleCounter, portaudio_ns
 from thymos.errors import (
     DeviceError,
     DeviceLostError,
@@ -29,7 +29,6 @@ from thymos.samples import NS_PER_S, Flag, Health, Kind, Sample, StreamSpec, fro
 from thymos_drivers.base import BaseSource, Inbox, number
 
 _QUEUE_S = 5.0
-_OLDEST_NS = 5 * NS_PER_S
 """A block said to be older than this has no usable converter time."""
 _SILENT_BLOCKS = 5
 """So many block lengths without a block are a stall (a hung sound server says nothing)."""
@@ -185,7 +184,7 @@ class Microphone(BaseSource):
     def _heard(self, indata: Any, frames: int, times: Any, status: Any) -> None:
         now_ns = time.monotonic_ns()
         self._last_ns = now_ns
-        first_ns = capture_ns(
+        first_ns = portaudio_ns(
             now_ns, times.currentTime - times.inputBufferAdcTime, frames, self._rate
         )
         flags, note = Flag.OK, ""
@@ -235,22 +234,6 @@ class Microphone(BaseSource):
                     hint="plug it in again; list what there is: thymos devices",
                 )
             )
-
-
-def capture_ns(now_ns: int, age_s: float, frames: int, rate_hz: int) -> int:
-    """When the first frame of a block was captured, robot clock.
-
-    Args:
-        now_ns: When the callback ran, robot clock.
-        age_s: PortAudio's current time minus its converter time, of whatever epoch.
-        frames: Frames in the block.
-        rate_hz: Frames per second.
-    """
-    least = frames * NS_PER_S // rate_hz  # the last frame is not from the future
-    age_ns = age_s * NS_PER_S
-    if not least <= age_ns <= _OLDEST_NS:  # NaN fails too
-        age_ns = least
-    return now_ns - int(age_ns)
 
 
 def open_error(device: str, err: BaseException) -> DeviceError:

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from thymos.clock import ClockModel, realtime_to_monotonic
+from thymos.clock import ClockModel, host_stamp_ns
 from thymos.errors import (
     DeviceError,
     DeviceLostError,
@@ -252,8 +252,8 @@ class RealSense(BaseSource):
             self._clock = self._clock or ClockModel(tick_ns=1.0)
             seen = self._clock.observe(stamp_ns, now_ns)
             return seen.t_ns, Flag.TIME_JUMP if seen.jumped else Flag.OK
-        t_ns = realtime_to_monotonic(stamp_ns)  # host time, by the library's own estimate
-        if abs(t_ns - now_ns) > 5 * NS_PER_S:
+        t_ns = host_stamp_ns(stamp_ns, now_ns)  # host time, by the library's own estimate
+        if t_ns is None:
             return now_ns, Flag.TIME_ESTIMATED
         return min(t_ns, now_ns), Flag.OK
 

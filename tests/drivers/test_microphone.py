@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from thymos.clock import portaudio_ns
 from thymos.devices import open_uri
 from thymos.errors import DeviceError, DeviceLostError, DeviceNotFoundError
 from thymos.samples import EndOfStream, Flag, Health, Sample
-from thymos_drivers.microphone import Microphone, capture_ns, open_error
+from thymos_drivers.microphone import Microphone, open_error
 
 RATE, BLOCK = 16000, 512
 
@@ -173,7 +174,7 @@ def test_closing_wakes_the_reader(portaudio: FakePortAudio) -> None:
 )
 def test_converter_time_is_used_when_it_makes_sense(age_s: float, expected_ms: int) -> None:
     now = 10**12
-    assert now - capture_ns(now, age_s, BLOCK, RATE) == pytest.approx(expected_ms * 1e6, abs=2)
+    assert now - portaudio_ns(now, age_s, BLOCK, RATE) == pytest.approx(expected_ms * 1e6, abs=2)
 
 
 def test_open_errors(portaudio: FakePortAudio) -> None:

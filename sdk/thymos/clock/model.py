@@ -59,7 +59,6 @@ class ClockModel:
         wrap_bits: Width of the device's counter if it wraps; None if it does not.
         latency_ns: Constant part of the delay, subtracted from every stamp; None: that of the
             calibration, or 0.
-        skew_ppm: Skew to expect, roughly (±100); see the property.
         calibration: Where to start from, see `calibration()`; a wrong one is recovered from.
         max_skew_ppm: No oscillator is worse than this. Crystals reach 100, ceramic resonators
             (many Arduinos) 5000.
@@ -77,7 +76,6 @@ class ClockModel:
         *,
         wrap_bits: int | None = None,
         latency_ns: int | None = None,
-        skew_ppm: float = 0.0,
         calibration: ClockCalibration | None = None,
         max_skew_ppm: float = 10_000.0,
         window_s: float = 60.0,
@@ -93,7 +91,7 @@ class ClockModel:
         self._jump_ns = round(jump_ms * 1e6)
         if self._counter is not None:
             self._jump_ns = min(self._jump_ns, self._counter.period_ns // 2)
-        skew, scale = skew_ppm, _COLD_SKEW_PPM
+        skew, scale = 0.0, _COLD_SKEW_PPM
         if calibration is not None:
             skew, scale = calibration.skew_ppm, max(1.0, calibration.skew_uncertainty_ppm)
         if latency_ns is None:

@@ -54,22 +54,3 @@ class ManualClock:
         with self._lock:
             self._now += delta_ns
             return self._now
-
-
-def realtime_to_monotonic(t_ns: int) -> int:
-    """Bring a stamp of CLOCK_REALTIME (PulseAudio, system-time domains) to CLOCK_MONOTONIC.
-
-    The offset is taken now, from the tightest of five bracketed readings (within about 1 µs), so
-    a stamp that is older than the last step of the wall clock is wrong by that step.
-    """
-    width, offset = min(_bracket() for _ in range(5))
-    del width
-    return t_ns + offset
-
-
-def _bracket() -> tuple[int, int]:
-    """One reading: how long it took, and monotonic minus realtime at its middle."""
-    before = time.monotonic_ns()
-    real = time.time_ns()
-    after = time.monotonic_ns()
-    return after - before, (before + after) // 2 - real
