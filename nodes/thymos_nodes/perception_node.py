@@ -1,25 +1,26 @@
-"""Perception: sensor topics in, aligned and perceived windows out."""
+"""Perception: sensor streams in, aligned and perceived windows out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from thymos_msgs.msg import AudioFrame, GasArray, PerceptionWindow, SourceInfo
 
 from thymos.config import BufferConfig, Config, PerceiveConfig, RespondConfig, WindowConfig
+from thymos.errors import ThymosError
 from thymos.events import Observer
 from thymos.pipeline import Pipeline
-from thymos.samples import Kind, Origin
-from thymos_nodes import bridges, convert, diagnostics, qos
+from thymos.samples import Kind, Origin, Sample, StreamSpec
+from thymos_nodes import bridges, convert, diagnostics, qos, shared
 from thymos_nodes.convert_sensors import TopicStream
 from thymos_nodes.diagnostics import Rate, Task
 from thymos_nodes.lifecycle import ThymosNode
 from thymos_nodes.params import Param, of_section, section_of
 from thymos_nodes.perceiving import Perceiving
-from thymos_nodes.ros_time import wall_ns
+from thymos_nodes.ros_time import RosTime, wall_ns
+from thymos_nodes.shared import Arrived, Handover, Inlet
 
 STREAMS: dict[str, tuple[Kind, str, type, int]] = {
     "camera": (Kind.VIDEO, "camera/image_raw", Image, 5),
@@ -27,6 +28,9 @@ STREAMS: dict[str, tuple[Kind, str, type, int]] = {
     "enose": (Kind.GAS, "enose/data", GasArray, 20),
 }
 """Kind, topic, type and depth of the subscription (blocks of sound come in bursts)."""
+
+TOPIC, SHARED = "topic", "shared memory"
+WATCH_S = 0.5  # so often it is looked whether a stream is shared now, or not any more
 
 
 class _Log(Observer):
@@ -51,6 +55,7 @@ class PerceptionNode(ThymosNode):
             " (replay).",
             choices=qos.CHOICES,
         ),
+        *shared.IN,
         *of_section(
             "window",
             WindowConfig,
@@ -83,6 +88,12 @@ class PerceptionNode(ThymosNode):
         self._bad: dict[str, int] = {}
         self._hri: bridges.Hri | None = None
         self._entities: list[Any] = []
+        self._topics: dict[str, Any] = {}  # subscriptions, of streams that are not shared
+        self._inlets: dict[str, Inlet] = {}
+        self._joined: dict[str, Handover] = {}
+        self._watch: Any = None
+        self._told_no_sharing = False
+        self._time = RosTime(self.ros_clock)
 
     # -- lifecycle
 
@@ -109,40 +120,89 @@ class PerceptionNode(ThymosNode):
             self._pipeline, self.ros_clock, self._estimate.publish, self._publish_window
         )
         self._run.start()
-        choice = self.value("qos")
-        deeper = qos.DEEPER if choice == "reliable" else 1
-        for name, (kind, topic, message, depth) in STREAMS.items():
+        share = shared.supports(self.value("transport"), self.value("use_sim_time"))
+        for name, (kind, topic, _, _) in STREAMS.items():
             if not self.value(name):
                 self._pipeline.state_absent(name, "switched off")
                 continue
             self._pipeline.state_absent(name, f"nothing on {topic} yet")
-            self._listen(name, kind, topic, message, qos.sensor(choice, depth * deeper))
+            self._listen(name, kind)
+            if share:
+                self._open_inlet(name, topic)
+        self._watch_ways()
+        self._watch = self.create_timer(WATCH_S, self._watch_ways, clock=self._steady_clock())
 
-    def _listen(
-        self, name: str, kind: Kind, topic: str, message: type, profile: QoSProfile
-    ) -> None:
+    def _listen(self, name: str, kind: Kind) -> None:
         origin = Origin.RECORDED if self.value("use_sim_time") else Origin.LIVE
         stream = self._streams[name] = TopicStream(name, kind, origin)
         self._rates[name] = Rate()
         self._bad[name] = 0
-        self._entities += [
-            self.create_subscription(message, topic, lambda m: self._take(stream, m), profile),
+        self._joined[name] = Handover()
+        self._entities.append(
             self.create_subscription(
                 SourceInfo, f"{name}/source", lambda m: self._on_source(stream, m), qos.LATCHED
-            ),
-        ]
+            )
+        )
+
+    def _open_inlet(self, name: str, topic: str) -> None:
+        try:
+            inlet = Inlet(
+                name,
+                self.resolve_topic_name(topic),
+                time=self._time,
+                now=self.ros_clock.now_ns,
+                take=self._on_shared,
+                note=self.get_logger().warning,
+            )
+        except ThymosError as err:
+            if self.value("transport") == "shm":
+                raise
+            if not self._told_no_sharing:
+                self._told_no_sharing = True
+                self.get_logger().info(f"topics only: {err}" + (f" ({err.hint})" * bool(err.hint)))
+            return
+        self._inlets[name] = inlet
+        inlet.start()
+
+    def _watch_ways(self) -> None:
+        """Subscribe to the topics of streams that nobody shares, and to no others."""
+        if self.value("transport") == "shm":
+            return
+        choice = self.value("qos")
+        deeper = qos.DEEPER if choice == "reliable" else 1
+        for name, stream in self._streams.items():
+            subscribed = self._topics.get(name)
+            if name in self._inlets and self._inlets[name].attached:
+                if subscribed is not None:
+                    self.destroy_subscription(self._topics.pop(name))
+            elif subscribed is None:
+                _, topic, message, depth = STREAMS[name]
+                self._topics[name] = self.create_subscription(
+                    message,
+                    topic,
+                    lambda m, s=stream: self._take(s, m),
+                    qos.sensor(choice, depth * deeper),
+                )
 
     def stop(self) -> None:
         """Unsubscribe and end the threads."""
-        for entity in self._entities:
+        if self._watch is not None:
+            self.destroy_timer(self._watch)
+            self._watch = None
+        for inlet in self._inlets.values():
+            inlet.close()
+        self._inlets.clear()
+        for entity in (*self._entities, *self._topics.values()):
             self.destroy_subscription(entity)
         self._entities.clear()
+        self._topics.clear()
         if self._run is not None:
             self._run.stop()
         if self._pipeline is not None:
             self._pipeline.close()
         self._run, self._pipeline = None, None
         self._streams.clear()
+        self._told_no_sharing = False
 
     def teardown(self) -> None:
         """Take the bridge away."""
@@ -150,7 +210,17 @@ class PerceptionNode(ThymosNode):
             self._hri.close()
             self._hri = None
 
-    # -- messages
+    # -- samples
+
+    def _on_shared(self, arrived: Arrived) -> None:
+        """On the thread of an inlet."""
+        self._rates[arrived.sample.stream].tick(wall_ns())
+        self._give(SHARED, arrived.spec, arrived.sample)
+
+    def _give(self, way: str, spec: StreamSpec, sample: Sample) -> None:
+        joined = self._joined[spec.name].pass_on(way, sample)
+        if joined is not None and self._run is not None:
+            self._run.take(spec, joined)
 
     def _take(self, stream: TopicStream, message: Any) -> None:
         self._rates[stream.name].tick(wall_ns())
@@ -170,7 +240,7 @@ class PerceptionNode(ThymosNode):
             self.get_logger().warning(f"{stream.name}: {err}", throttle_duration_sec=5.0)
             return
         assert stream.spec is not None  # noqa: S101  take has set it
-        self._run.take(stream.spec, sample)
+        self._give(TOPIC, stream.spec, sample)
 
     def _on_source(self, stream: TopicStream, message: SourceInfo) -> None:
         try:
@@ -210,19 +280,24 @@ class PerceptionNode(ThymosNode):
 
     def _stream_task(self, name: str, now: int) -> Task:
         topic = STREAMS[name][1]
+        inlet = self._inlets.get(name)
+        is_shared = inlet is not None and inlet.attached
         task = Task(
             name,
             values={
                 "topic": self.resolve_topic_name(topic),
+                "transport": SHARED if is_shared else TOPIC,
                 "rate": f"{self._rates[name].hz(now):.2f} Hz",
                 "received": str(self._rates[name].total),
                 "corrupt": str(self._bad[name]),
                 "publishers": str(self.count_publishers(topic)),
             },
         )
+        if inlet is not None:
+            task.values |= {"lost": str(inlet.lost), "copied": str(inlet.copied)}
         if self._bad[name]:
             task.worsen(diagnostics.WARN, "messages that make no sense", "see the log of this node")
-        if self.count_publishers(topic) == 0:
+        if self.count_publishers(topic) == 0 and not is_shared:
             task.worsen(diagnostics.WARN, "nobody publishes", f"start {name}, or remap {topic}")
         elif self._rates[name].hz(now) == 0.0:
             task.worsen(diagnostics.ERROR, "no messages", "compare QoS: `ros2 topic info -v`")

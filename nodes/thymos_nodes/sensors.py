@@ -15,7 +15,7 @@ from thymos.errors import ConfigError
 from thymos.estimate import source_info
 from thymos.reading import Readers
 from thymos.samples import Kind, Sample, StreamSpec
-from thymos_nodes import bridges, convert, convert_sensors, diagnostics, qos
+from thymos_nodes import bridges, convert, convert_sensors, diagnostics, qos, shared
 from thymos_nodes.diagnostics import Rate, Task
 from thymos_nodes.lifecycle import ThymosNode
 from thymos_nodes.params import Param
@@ -32,19 +32,26 @@ def _params(uri: str, frame_id: str) -> tuple[Param, ...]:
             "sensor_data: best effort, as drivers do; reliable: for lossless recording.",
             choices=qos.CHOICES,
         ),
+        *shared.OUT,
     )
 
 
 class SensorNode(ThymosNode):
-    """A source of the SDK as a node. Capture times are mapped to ROS time, nothing else."""
+    """A source of the SDK as a node. Capture times are mapped to ROS time, nothing else.
+
+    Each sample is written to shared memory, for readers on this machine, and published for those
+    who subscribe to the topic.
+    """
 
     role: ClassVar[StreamRole]
     kind: ClassVar[Kind]
+    topic: ClassVar[str]
 
     def __init__(self) -> None:
         super().__init__(self.role)
         self._readers: Readers | None = None
         self._spec: StreamSpec | None = None
+        self._outlet: shared.Outlet | None = None
         self._halt = threading.Event()
         self._rate = Rate()
         self._late_ms = 0.0
@@ -65,6 +72,7 @@ class SensorNode(ThymosNode):
         self._readers = readers
         self._spec = readers.specs[0]
         self._ended = ""
+        self._outlet = self._make_outlet()
         self._make_publishers()
         self._info = self.announce(SourceInfo, f"{self.role}/source", qos.LATCHED)
         self.get_logger().info(f"{self._spec.device}: {self._facts()}")
@@ -87,13 +95,32 @@ class SensorNode(ThymosNode):
         if self._readers is not None:
             self._readers.__exit__(None, None, None)
             self._readers = None
+        if self._outlet is not None:
+            self._outlet.close()
+            self._outlet = None
+
+    def _make_outlet(self) -> shared.Outlet:
+        transport = self.value("transport")
+        if not shared.supports(transport, self.value("use_sim_time")):
+            transport = "topic"
+        return shared.Outlet(
+            transport,
+            self.resolve_topic_name(f"{self.role}/{self.topic}"),
+            self.spec,
+            self.frame_id,
+            seconds=self.value("shared.seconds"),
+            max_mb=self.value("shared.max_mb"),
+            note=self.get_logger().warning,
+        )
 
     # -- samples
 
     def _take(self, sample: Sample) -> None:
-        """On the reader's thread: publish one sample."""
+        """On the reader's thread: share and publish one sample."""
         if self._halt.is_set():
             return
+        if self._outlet is not None:
+            self._outlet.write(sample)
         self._rate.tick(wall_ns())
         self._late_ms = sample.latency_ns / 1e6
         self.publish_sample(sample, self._time.to_ros(sample.t_ns))
@@ -130,6 +157,11 @@ class SensorNode(ThymosNode):
         spec = self.spec
         return f"{spec.kind.value}, {spec.rate_hz:g} Hz, {spec.unit}, {spec.origin.value}"
 
+    @staticmethod
+    def _wanted(publisher: Any) -> bool:
+        """Whether anybody subscribes: nothing is serialised for nobody."""
+        return bool(publisher.get_subscription_count())
+
     def _on_note(self, text: str) -> None:
         self.get_logger().warning(text)
 
@@ -163,6 +195,7 @@ class SensorNode(ThymosNode):
                 "origin": self.spec.origin.value,
                 "capture to publish": f"{self._late_ms:.1f} ms",
                 "published": str(self._rate.total),
+                "transport": self._outlet.state if self._outlet else "topic",
             },
         )
         if self._ended:
@@ -179,6 +212,7 @@ class CameraNode(SensorNode):
     """Publishes `camera/image_raw`, and `camera/camera_info` if a calibration is given."""
 
     role = "camera"
+    topic = "image_raw"
     kind = Kind.VIDEO
     PARAMS = (
         *_params("v4l2:/dev/video0", "camera_color_optical_frame"),
@@ -188,16 +222,16 @@ class CameraNode(SensorNode):
     def _make_publishers(self) -> None:
         path = self.value("calibration")
         self._calibration = convert_sensors.camera_info(path) if path else None
-        self._image = self._sensor_publisher(Image, "image_raw")
+        self._image = self._sensor_publisher(Image, self.topic)
         if self._calibration is not None:
             self._camera_info = self._sensor_publisher(CameraInfo, "camera_info")
 
     def publish_sample(self, sample: Sample, t_ns: int) -> None:
         """Image, and calibration with the same stamp and frame."""
-        image = convert_sensors.image_to_msg(sample, self.frame_id, t_ns)
-        self._image.publish(image)
-        if self._calibration is not None:
-            self._calibration.header = image.header
+        if self._wanted(self._image):
+            self._image.publish(convert_sensors.image_to_msg(sample, self.frame_id, t_ns))
+        if self._calibration is not None and self._wanted(self._camera_info):
+            self._calibration.header = convert.header(t_ns, self.frame_id)
             self._camera_info.publish(self._calibration)
 
 
@@ -205,15 +239,18 @@ class MicrophoneNode(SensorNode):
     """Publishes `microphone/audio`."""
 
     role = "microphone"
+    topic = "audio"
     kind = Kind.AUDIO
     PARAMS = _params("portaudio:default", "mic_link")
 
     def _make_publishers(self) -> None:
-        self._audio = self._sensor_publisher(AudioFrame, "audio")
+        self._audio = self._sensor_publisher(AudioFrame, self.topic)
 
     def publish_sample(self, sample: Sample, t_ns: int) -> None:
         """One block of sound."""
-        self._audio.publish(convert_sensors.audio_to_msg(sample, self.spec, self.frame_id, t_ns))
+        if self._wanted(self._audio):
+            made = convert_sensors.audio_to_msg(sample, self.spec, self.frame_id, t_ns)
+            self._audio.publish(made)
 
     @property
     def nominal_hz(self) -> float:
@@ -229,11 +266,12 @@ class EnoseNode(SensorNode):
     """
 
     role = "enose"
+    topic = "data"
     kind = Kind.GAS
     PARAMS = _params("serial:/dev/ttyUSB0", "enose_link")
 
     def _make_publishers(self) -> None:
-        self._data = self._sensor_publisher(GasArray, "data")
+        self._data = self._sensor_publisher(GasArray, self.topic)
         measured = {name.lower() for name in self.spec.channels}
         self._climate = {
             name: self._sensor_publisher(convert_sensors.CLIMATE[name], name)
