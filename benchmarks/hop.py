@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -28,7 +29,8 @@ SIZES = {"VGA": (640, 480), "1080p": (1920, 1080)}
 RATE = 100.0
 END_S = 10.0
 DOMAIN = "101"  # the highest that leaves Linux its own ports
-OURS, SHARED, DEFAULT = "thymos", "rclpy, shared-memory profile", "rclpy, default"
+OURS, IN_PLACE = "thymos", "thymos, filled in place"
+SHARED, DEFAULT = "rclpy, shared-memory profile", "rclpy, default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,40 +57,36 @@ def run(repeats: int, quick: bool) -> list[Figure]:
     peers = [SHARED, DEFAULT] if library else []
     figures = []
     for size in list(SIZES)[: 1 if quick else None]:
-        runs: dict[str, list[Run]] = {way: [] for way in (OURS, *peers)}
+        runs: dict[str, list[Run]] = {way: [] for way in (OURS, IN_PLACE, *peers)}
         for _ in range(min(repeats, 3)):
             for way, made in runs.items():
                 made.append(hop(way, SIZES[size], count))
         for peer in peers or [name]:
             figures += compare(size, runs[OURS], peer, runs.get(peer, []))
+        figures += latency(f"{title(size)}, filled in place", runs[IN_PLACE])
     return figures
+
+
+def title(size: str) -> str:
+    """First part of the name of a figure."""
+    return f"hop of {size} at {RATE:.0f}/s"
 
 
 def compare(size: str, ours: list[Run], peer: str, theirs: list[Run]) -> list[Figure]:
     """Latency, losses and cost beside those of one peer."""
-    title = f"hop of {size} at {RATE:.0f}/s"
-    heard = [r for r in theirs if r.latency_us]
-    if theirs and len(heard) < len(theirs):
-        peer = f"{peer}: nothing arrived in {len(theirs) - len(heard)} of {len(theirs)} runs"
-    figures = []
-    for q, target in ((50, "<= 150"), (99, "<= 1000")):
-        figures.append(
-            repeated(
-                f"{title}, p{q}",
-                [r.percentile(q) for r in ours],
-                "µs",
-                target,
-                peer=peer,
-                peer_values=[r.percentile(q) for r in theirs] if len(heard) == len(theirs) else (),
-            )
-        )
+    deaf = sum(not r.latency_us for r in theirs)
+    if deaf:
+        peer = f"{peer}: nothing arrived in {deaf} of {len(theirs)} runs"
+    figures = latency(title(size), ours, peer, [] if deaf else theirs)
     lost, sent = sum(r.lost for r in ours), sum(r.sent for r in ours)
     gone = float(sum(r.lost for r in theirs)) if theirs else None
     ratio = lost / gone if gone else None
-    figures.append(Figure(f"{title}, lost", lost, f"of {sent}", {}, "== 0", peer, gone, ratio))
+    figures.append(
+        Figure(f"{title(size)}, lost", lost, f"of {sent}", {}, "== 0", peer, gone, ratio)
+    )
     figures.append(
         repeated(
-            f"{title}, processor use of both",
+            f"{title(size)}, processor use of both",
             [100 * r.cpu_s * RATE / r.sent for r in ours],
             "%",
             peer=peer,
@@ -98,13 +96,28 @@ def compare(size: str, ours: list[Run], peer: str, theirs: list[Run]) -> list[Fi
     return figures
 
 
+def latency(name: str, ours: list[Run], peer: str = "", theirs: Sequence[Run] = ()) -> list[Figure]:
+    """The two percentiles that have targets."""
+    return [
+        repeated(
+            f"{name}, p{q}",
+            [r.percentile(q) for r in ours],
+            "µs",
+            target,
+            peer=peer,
+            peer_values=[r.percentile(q) for r in theirs],
+        )
+        for q, target in ((50, "<= 150"), (99, "<= 1000"))
+    ]
+
+
 def hop(way: str, size: tuple[int, int], count: int) -> Run:
     """Start both ends, wait until they see each other, count.
 
     Raises:
         ThymosError: An end failed, or nothing at all came through before counting began.
     """
-    kind = "thymos" if way == OURS else "ros"
+    kind = "ros" if way in (SHARED, DEFAULT) else "thymos"
     name = f"bench_{os.getpid()}_{time.monotonic_ns()}"
     options = json.dumps({"name": name, "size": size, "rate": RATE, "count": count})
     env = {k: v for k, v in os.environ.items() if k != PROFILE}
@@ -114,7 +127,7 @@ def hop(way: str, size: tuple[int, int], count: int) -> Run:
         env[PROFILE] = str(ROOT / "launch" / "config" / "fastdds.xml")
     ends: list[subprocess.Popen[str]] = []
     try:
-        for end in ("read", "write"):
+        for end in ("read", "fill" if way == IN_PLACE else "write"):
             command = [sys.executable, "-m", "benchmarks.hop_ends", kind, end, options]
             pipe = subprocess.PIPE
             ends.append(
