@@ -57,6 +57,9 @@ class AudioFormat:
     assumed: bool = True
 
 
+SHARED_BYTES = 1 << 18
+"""Raw pictures of this size on are views of the chunk they came in."""
+
 Decoder = Callable[[Any, AudioFormat], Decoded]
 
 
@@ -67,7 +70,10 @@ def _stamp(header: Any) -> int | None:
 
 
 def _image(m: Any, _: AudioFormat) -> Decoded:
-    rgb = raw_picture(bytes(m.data), int(m.height), int(m.width), int(m.step), str(m.encoding))
+    data = np.asarray(m.data)
+    if data.nbytes < SHARED_BYTES:
+        data = data.copy()  # a small picture must not hold the chunk it came in
+    rgb = raw_picture(data, int(m.height), int(m.width), int(m.step), str(m.encoding))
     return Decoded(rgb, _stamp(m.header), m.header.frame_id, "rgb8")
 
 
@@ -94,14 +100,18 @@ def _foxglove_video(m: Any, _: AudioFormat) -> Decoded:
 def _picture(m: Any) -> NDArray[Any]:
     """Decode JPEG, PNG, WebP … (`format` tells the camera's order of colours, not the file's)."""
     try:
-        with _pillow().open(io.BytesIO(bytes(m.data))) as picture:
-            return np.asarray(picture.convert("RGB"))
+        with _pillow().open(io.BytesIO(m.data)) as picture:
+            return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
     except Exception as err:  # decoders raise what they like on damaged files
         raise RecordingError(f"a picture of format '{m.format}' cannot be decoded") from err
 
 
-def raw_picture(data: bytes, height: int, width: int, step: int, encoding: str) -> NDArray[Any]:
+def raw_picture(
+    data: NDArray[np.uint8], height: int, width: int, step: int, encoding: str
+) -> NDArray[Any]:
     """Bring the pixels of a sensor_msgs/Image to RGB, uint8 [height, width, 3].
+
+    A picture that is rgb8 already is a view of `data`.
 
     Raises:
         RecordingError: The encoding is not one of rgb8, bgr8, rgba8, bgra8, mono8, 8UC1, 8UC3,
@@ -116,14 +126,14 @@ def raw_picture(data: bytes, height: int, width: int, step: int, encoding: str) 
     step = step or width_bytes
     if step < width_bytes or len(data) < step * height or height <= 0 or width <= 0:
         raise RecordingError(f"a picture of {width}x{height} {encoding} has only {len(data)} bytes")
-    rows = np.frombuffer(data, np.uint8, step * height).reshape(height, step)[:, :width_bytes]
+    rows = data[: step * height].reshape(height, step)[:, :width_bytes]
     if depth[name] == 2:
         return _yuv422(rows, first=0 if name in ("yuv422_yuy2", "yuyv") else 1)
     pixels = rows.reshape(height, width, depth[name])
     if depth[name] == 1:
         return np.repeat(pixels, 3, axis=2)
-    order = [2, 1, 0] if name.startswith(("bgr", "8uc3")) else [0, 1, 2]
-    return np.ascontiguousarray(pixels[:, :, order])
+    backwards = name.startswith(("bgr", "8uc3"))
+    return np.ascontiguousarray(pixels[:, :, 2::-1] if backwards else pixels[:, :, :3])
 
 
 def _yuv422(rows: NDArray[np.uint8], first: int) -> NDArray[Any]:

@@ -118,14 +118,23 @@ def _message_files() -> list[Path]:
 
 
 def store_of(definitions: dict[str, str]) -> Any:
-    """A type store with the definitions a file carries; the known ones if it carries none."""
+    """A type store with the definitions a file carries; the known ones if it carries none.
+
+    Raises:
+        MissingExtraError: rosbags is not installed.
+    """
+    return _store_of(tuple(sorted(definitions.items())))
+
+
+@lru_cache(maxsize=16)  # every stream of a recording opens it: 30 ms each, for the same texts
+def _store_of(definitions: tuple[tuple[str, str], ...]) -> Any:
     try:
         from rosbags.typesys import Stores, get_types_from_msg, get_typestore
     except ImportError as err:
         raise MissingExtraError("rosbags", "record") from err
 
     types: dict[str, Any] = {}
-    for name, text in definitions.items():
+    for name, text in definitions:
         try:
             types.update(get_types_from_msg(text, name))
         except Exception:  # noqa: BLE001, S112  perhaps of a topic nobody reads; decoding tells

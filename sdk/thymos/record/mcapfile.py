@@ -31,6 +31,7 @@ class McapFile:
         max_bytes: Largest size.
         min_free_bytes: How much the file system must have left.
         overwrite: Replace an older recording of that name.
+        quick: Compress with LZ4 instead of zstd: for pictures that are not compressed themselves.
 
     Attributes:
         live: Whether chunks also end by the wall clock.
@@ -45,7 +46,13 @@ class McapFile:
     CHUNK_BYTES = 1 << 20
 
     def __init__(
-        self, path: Path, *, max_bytes: int, min_free_bytes: int, overwrite: bool = False
+        self,
+        path: Path,
+        *,
+        max_bytes: int,
+        min_free_bytes: int,
+        overwrite: bool = False,
+        quick: bool = False,
     ) -> None:
         try:
             from mcap.writer import CompressionType, Writer
@@ -57,7 +64,9 @@ class McapFile:
         self._min_free = min_free_bytes
         self._out = _Output(self._create(overwrite))
         self._writer: Any = Writer(
-            self._out, chunk_size=self.CHUNK_BYTES, compression=CompressionType.ZSTD
+            self._out,
+            chunk_size=self.CHUNK_BYTES,
+            compression=CompressionType.LZ4 if quick else CompressionType.ZSTD,
         )
         self.live = False
         self._flushed_at = self._synced_at = time.monotonic()

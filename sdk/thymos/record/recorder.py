@@ -86,6 +86,7 @@ class Recorder(Observer):
             max_bytes=self._config.max_bytes,
             min_free_bytes=self._config.min_free_bytes,
             overwrite=overwrite,
+            quick=self._config.video == "raw",
         )
         self._specs: dict[str, StreamSpec] = {}
         self._codings: dict[str, Coding] = {}
