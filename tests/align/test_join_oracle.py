@@ -213,7 +213,5 @@ def test_a_thousand_orders_of_arrival_give_the_same_bytes(name: str) -> None:
             assert fingerprint(run(join, order)) == wanted
             orders += 1
             twins = len(order) - sum(len(s) for s in streams.values())
-            assert (
-                sum(join.unmatched.values()) <= twins
-            )  # the twin of a sample that was let go is late
+            assert sum(join.unmatched.values()) <= twins  # late twins
     assert orders >= 1000
