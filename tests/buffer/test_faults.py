@@ -22,7 +22,7 @@ import buffer_children as children
 from thymos.buffer import SharedReader, SharedWriter
 from thymos.buffer.place import SHM, Place
 from thymos.errors import SharedMemoryError
-from thymos.samples import Flag
+from thymos.samples import Flag, Sample
 
 KILLS = int(os.environ.get("THYMOS_KILLS", "100"))
 """Writers killed, and readers killed."""
@@ -151,6 +151,26 @@ def test_a_killed_writer_can_start_again_and_its_reader_goes_on(domain: str) -> 
         assert held[1].flags == Flag.GAP_BEFORE
         assert [s.seq // 1000 for s in held] == [0, 1]
         assert all(children.is_whole(s) for s in held)  # also that of the one that is gone
+
+
+def test_views_outlive_their_reader_and_their_writer(domain: str) -> None:
+    with (
+        SharedReader("camera", domain=domain) as witness,
+        child(children.write_forever, domain, 0, 2000.0),
+    ):
+        held: list[Sample] = []
+        with SharedReader("camera", domain=domain) as reader:
+            while len(held) < 10:
+                held += reader.wait(WAIT_S)
+        until = held[-1].seq + 1000  # the memory is used many times over
+        while (seen := witness.wait(WAIT_S)) and seen[-1].seq < until:
+            pass
+        assert seen
+        assert all(children.is_whole(s) for s in held)
+        assert all(s.payload.base is not None for s in held)
+    assert all(children.is_whole(s) for s in held)
+    writer_in_peace(domain)
+    assert all(children.is_whole(s) for s in held)
 
 
 def test_a_second_writer_is_told_who_the_first_is(domain: str) -> None:

@@ -128,6 +128,9 @@ def test_a_view_lives_as_long_as_anybody_holds_it(domain: str) -> None:
         writer.write(picture(seq))
         reader.poll()
     reader.close()
+    for seq in range(20 * writer.layout.chunks):  # also when the reader has gone and the writer not
+        writer.write(picture(seq + 2))
+    assert (corner == 1).all()
     writer.close()
     gc.collect()
     assert (corner == 1).all()

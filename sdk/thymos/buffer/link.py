@@ -165,7 +165,10 @@ class Link:
         tally: Tally,
     ) -> Payload:
         """A view, or a copy if so many views are held that the next could not be received."""
+        # The subscriber must live as long as the view: when it goes, the writer takes back all
+        # that it held.
+        owner = (self._subscriber, memory)
         if len(self._held) < found.layout.borrows - 1:
-            return np.asarray(Chunk(memory, memory.payload_ptr, shape, dtype, held=self._held))
+            return np.asarray(Chunk(owner, memory.payload_ptr, shape, dtype, held=self._held))
         tally.copied += 1
-        return frozen(np.array(Chunk(memory, memory.payload_ptr, shape, dtype)))
+        return frozen(np.array(Chunk(owner, memory.payload_ptr, shape, dtype)))
