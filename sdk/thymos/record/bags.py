@@ -114,7 +114,14 @@ def _folder(path: Path, shared: Shared) -> Bag:
             f"'{path}' is a folder without a recording (no .mcap or .db3 in it)",
             hint="give a recording: a rosbag2 folder, an .mcap, .db3 or .bag",
         )
-    zstd = _message_compression(path / "metadata.yaml")
+    meta = path / "metadata.yaml"
+    if not meta.is_file() and len({_recording_of(p) for p in files}) > 1:
+        names = ", ".join(p.name for p in files[:4]) + (" …" if len(files) > 4 else "")
+        raise MediaError(
+            f"'{path}' holds several recordings and no metadata.yaml that joins them: {names}",
+            hint=f"choose one: {files[0]}",
+        )
+    zstd = _message_compression(meta)
     if zstd and all(p.suffix == ".db3" for p in files):
         return RosBag(path, shared)
     bags: list[Bag] = []
@@ -127,6 +134,11 @@ def _folder(path: Path, shared: Shared) -> Bag:
             bag.close()
         raise
     return bags[0] if len(bags) == 1 else ChainBag(bags)
+
+
+def _recording_of(path: Path) -> str:
+    """What the names of all parts of one recording have in common: `bag` of `bag_3.mcap`."""
+    return re.sub(r"(_\d+)?\.(mcap|db3)(\.part|\.zstd)?$", "", path.name)
 
 
 def _is_part(path: Path) -> bool:

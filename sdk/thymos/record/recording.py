@@ -99,10 +99,7 @@ class _Survey:
             else:
                 self._notes.append(why)
         if not self._sources:
-            raise RecordingError(
-                _nothing(self._path, self._bag, self._notes),
-                hint="see docs/recording.md for the types",
-            )
+            raise _nothing(self._path, self._bag, self._notes)
         self._tell_choices()
         types = {t.name: t.msgtype for t in self._bag.topics}
         return Recording(self._path, self._sources, self._notes, types)
@@ -170,14 +167,24 @@ def check_choice(topics: list[Topic], stream_of_topic: dict[str, str]) -> None:
             )
 
 
-def _nothing(path: Path, bag: Bag, notes: list[str]) -> str:
+SHOWN = 5  # topics named in an error
+
+
+def _nothing(path: Path, bag: Bag, notes: list[str]) -> RecordingError:
     """Why a recording gives no stream."""
     if not bag.topics:
-        return f"'{path}' holds no topics at all"
-    there = ", ".join(f"{t.name} ({t.msgtype or t.encoding})" for t in bag.topics[:8])
-    more = f" and {len(bag.topics) - 8} more" if len(bag.topics) > 8 else ""
+        return RecordingError(
+            f"'{path}' is a recording of nothing: no topic and no message", hint="record it again"
+        )
+    topics = sorted(bag.topics, key=lambda t: (t.msgtype not in READS, t.name))
+    there = ", ".join(f"{t.name} ({t.msgtype or t.encoding})" for t in topics[:SHOWN])
+    more = f" and {len(topics) - SHOWN} more" if len(topics) > SHOWN else ""
     why = f" ({'; '.join(notes[:3])})" if notes else ""
-    return f"'{path}' holds no pictures, sound or gas that can be read{why}; topics: {there}{more}"
+    return RecordingError(
+        f"'{path}' holds no pictures, sound or gas that can be read{why}; topics: {there}{more}",
+        hint="it needs sensor_msgs/Image or CompressedImage, a sound or a gas message: all types"
+        " that are read stand in docs/recording.md",
+    )
 
 
 _TWINS = ("/compressed", "/h264", "/foxglove", "/ffmpeg")
