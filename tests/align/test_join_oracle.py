@@ -8,6 +8,8 @@ from itertools import chain
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from thymos.align import (
     Attach,
@@ -215,3 +217,79 @@ def test_a_thousand_orders_of_arrival_give_the_same_bytes(name: str) -> None:
             twins = len(order) - sum(len(s) for s in streams.values())
             assert sum(join.unmatched.values()) <= twins  # late twins
     assert orders >= 1000
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from(sorted(RULES)),
+    st.integers(0, 99),
+    st.sampled_from([0, 1, 5, 30, 200]),
+)
+def test_any_streams_any_order(seed: int, name: str, disorder_ms: int, count: int) -> None:
+    """Jitter, drops, duplicates, disorder, ties, holes, clocks set ahead, empty streams."""
+    rng = random.Random(seed)
+    streams = {}
+    for stream_name, period in (("primary", rng.choice([5, 33, 100])), ("a", 20), ("b", 7)):
+        stamps = random_stamps(rng, period * MS, rng.randrange(count + 1))
+        lost = frozenset(i for i in range(len(stamps)) if rng.random() < 0.1)
+        streams[stream_name] = stream(stream_name, stamps, lost)
+    rule, plain = RULES[name]
+    join = Join("primary", {"a": Attach(rule), "b": Attach(rule)})
+    rows = run(join, shuffled(rng, streams, disorder=disorder_ms * MS))
+    assert [r.primary for r in rows] == sorted(streams["primary"], key=lambda s: (s.t_ns, s.seq))
+    for row in rows:
+        for other in ("a", "b"):
+            check(row, other, plain(streams[other], row.t_ns))
+
+
+STEPS = st.one_of(
+    st.integers(1, 100).map(lambda ms: ms * MS),
+    st.integers(-20_000, 20_000).map(lambda ms: ms * MS),
+    st.sampled_from([0, -(10**6) * S, 10**6 * S, -(2**61), 2**61]),
+)
+EVENTS = st.lists(
+    st.tuples(st.sampled_from(["primary", "a", "b"]), STEPS, st.integers(0, 3), st.booleans()),
+    max_size=150,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(EVENTS, st.sampled_from(sorted(RULES)), st.booleans(), st.booleans())
+def test_whatever_the_stamps_do_no_primary_sample_vanishes(
+    events: list[tuple[str, int, int, bool]], name: str, live: bool, required: bool
+) -> None:
+    """Clocks that jump both ways, streams that close: each sample is joined or told, once."""
+    rule, _ = RULES[name]
+    told: list[Sample] = []
+    join = Join(
+        "primary",
+        {"a": Attach(rule, max_wait_ns=S, required=required), "b": Attach(rule, gate=False)},
+        on_unmatched=lambda s, why: told.append(s),
+        max_samples=20,
+    )
+    clocks, seqs = (
+        dict.fromkeys(("primary", "a", "b"), 10**12),
+        dict.fromkeys(["primary", "a", "b"], 0),
+    )
+    now, pushed, rows = 10**12, [], []
+    for stream_name, step, skipped, close in events:
+        clocks[stream_name] += step
+        seqs[stream_name] += 1 + skipped
+        now += abs(step) if abs(step) < S else MS
+        sample = Sample(stream_name, seqs[stream_name], clocks[stream_name], now, np.zeros(1))
+        pushed.append(sample)
+        join.push(sample)
+        if close and skipped == 3:
+            join.close_stream(stream_name, "gone")
+        rows += join.ready(now if live else None)
+        assert max(join.kept.values()) <= 21
+    rows += join.flush()
+    assert join.flush() == []
+    found = [r.primary for r in rows] + [s for s in told if s.stream == "primary"]
+    assert sorted(s.seq for s in found) == [s.seq for s in pushed if s.stream == "primary"]
+    for row in rows:
+        for match in row.streams.values():
+            assert (match.outcome is Outcome.CREATED) == (match.sample is not None)
+            assert bool(match.reason) == (match.sample is None)
+            assert match.age_ns is None or match.age_ns >= 0
