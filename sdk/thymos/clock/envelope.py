@@ -31,8 +31,6 @@ class Envelope:
     Args:
         window_s: How much of the past is kept, device time (more if readings are rarer than
             `BUCKETS` in it).
-        slope: Slope expected beforehand.
-        scale: Standard deviation of that. Readings that insist can overrule any expectation.
         max_slope: No slope is steeper.
     """
 
@@ -43,16 +41,23 @@ class Envelope:
     """Mean delay assumed before delays were seen."""
     WANDER = 0.5e-6
     """How far a crystal's slope may be from what it was a window ago (temperature)."""
-    SURPRISE = 1e-9
-    """Odds that the expected slope is plainly wrong."""
+    CRYSTALS = 1e-4
+    """Skew of crystals nobody has measured: standard deviation."""
+    ODDS_WRONG = 0.03
+    """Odds that the expected slope is wrong, and that of any crystal has to be expected."""
+    ODDS_ODD = 1e-9
+    """Odds that this is no crystal (ceramic resonators are fifty times worse)."""
 
-    def __init__(self, window_s: float, slope: float, scale: float, max_slope: float) -> None:
-        self.slope = slope
+    def __init__(self, window_s: float, max_slope: float) -> None:
         self.work = 0  # points looked at while fitting, so far
-        self._expected = (slope, scale)
         self._max_slope = max_slope
         self._widest_ns = max(self.FINEST, round(window_s * 1e9 / self.BUCKETS))
+        self.expect(0.0, self.CRYSTALS)
         self._begin(0)
+
+    def expect(self, slope: float, scale: float) -> None:
+        """Tell the slope beforehand, with its standard deviation; readings may overrule it."""
+        self.slope, self._expected = slope, (slope, max(scale, 2 * self.WANDER))
 
     def _begin(self, y: int) -> None:
         self._bucket_ns = self._widest_ns // self.FINEST
@@ -67,7 +72,7 @@ class Envelope:
     def restart(self, y: int) -> None:
         """Forget all points and begin with (0, y); what was learnt of the slope is kept."""
         if len(self._closed) >= self.BUCKETS // 4:
-            self._expected = (self.slope, max(4 * self.slope_uncertainty, 2 * self.WANDER))
+            self.expect(self.slope, 4 * self.slope_uncertainty)
         self._begin(y)
         self.add(0, y)
 
@@ -141,8 +146,10 @@ class Envelope:
         best = self._edge(hull, c)
         top = float(np.min(y - best * dx))
         heights = y - best * dx - top
-        # A low quantile: long delays, even of most points, do not matter.
-        mean = max(1.0, float(np.quantile(heights, 0.25)) / math.log(4 / 3))
+        # A low quantile: long delays, even of most points, do not matter. Two points are always
+        # on their line, so few of them tell little of the mean.
+        mean = float(np.quantile(heights, 0.25)) / math.log(4 / 3)
+        mean += self.PRIOR_DELAY_NS * (2 / k) ** 2
         if self._seeded and k == self.BUCKETS // 4:
             self._seeded = False
             if float(np.min(heights[1:])) > 12 * mean / k:
@@ -153,17 +160,16 @@ class Envelope:
         slopes = self._slopes(dx, y, top - 40 / rate, best)
         hx, hy = _arrays(hull, c, y0)
         offsets = np.min(hy[:, None] - hx[:, None] * slopes, axis=0)
-        expected, scale = self._expected
-        weight = np.exp(rate * (offsets - top))
-        weight *= np.exp(-(((slopes - expected) / scale) ** 2) / 2) + self.SURPRISE
+        weight = np.exp(rate * (offsets - top)) * self._prior(slopes)
         weight *= np.gradient(slopes) if len(slopes) > 1 else 1.0
         weight /= weight.sum()
         a, b = float(weight @ offsets), float(weight @ slopes)
         da, db = offsets - a, slopes - b
-        spread = float(weight @ da**2) + rate**-2
+        spread = float(weight @ da**2) + min(mean, 1 / rate) ** 2
         self._var = (spread, float(weight @ (da * db)), float(weight @ db**2))
-        # The least of k delays is still late by mean / k; the same caution about small k.
-        self.slope, self._pivot, self._centre = b, (c, y0 + round(a - mean / self.BUCKETS)), c
+        # The least of k delays is still late by mean / k; doubly careful while k is small.
+        a -= mean / k * (k / self.BUCKETS) ** 2
+        self.slope, self._pivot, self._centre = b, (c, y0 + round(a)), c
 
     def _edge(self, hull: list[Point], c: int) -> float:
         """Slope of the hull over c, within what is possible."""
@@ -173,13 +179,21 @@ class Envelope:
         slope = (right[1] - left[1]) / (right[0] - left[0])
         return min(self._max_slope, max(-self._max_slope, slope))
 
+    def _prior(self, slopes: Floats) -> Floats:
+        """How likely slopes are before any reading (a density, up to a factor)."""
+        expected, scale = self._expected
+        known = np.exp(-(((slopes - expected) / scale) ** 2) / 2)
+        crystals: Floats = np.exp(-((slopes / self.CRYSTALS) ** 2) / 2)
+        return known + scale / self.CRYSTALS * (self.ODDS_WRONG * crystals + self.ODDS_ODD)
+
     def _slopes(self, dx: Floats, y: Floats, floor: float, best: float) -> Floats:
         """Slopes worth looking at: of lines below all points that are above `floor` at c."""
         right, left = dx > 0, dx < 0
         high = float(np.min((y[right] - floor) / dx[right], initial=self._max_slope))
         low = float(np.max((y[left] - floor) / dx[left], initial=-self._max_slope))
         expected, scale = self._expected
-        fine = expected + scale * np.linspace(-5, 5, 65)
+        wide = np.linspace(-5, 5, 65)
+        fine = np.concatenate((expected + scale * wide, self.CRYSTALS * wide))
         inside = fine[(fine > low) & (fine < high)]
         return np.unique(np.concatenate((np.linspace(low, high, 65), inside, [best])))
 

@@ -20,8 +20,8 @@ from fractions import Fraction
 from thymos.clock.calibration import ClockCalibration, boot_id
 from thymos.clock.envelope import Envelope
 
-_COLD_SKEW_PPM = 100.0
-"""Standard deviation of skews that is expected of devices nobody has measured."""
+_STALE_NS = 10_000_000_000
+"""An anchor that is off by more than this is of another run of the device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +91,15 @@ class ClockModel:
         self._jump_ns = round(jump_ms * 1e6)
         if self._counter is not None:
             self._jump_ns = min(self._jump_ns, self._counter.period_ns // 2)
-        skew, scale = 0.0, _COLD_SKEW_PPM
-        if calibration is not None:
-            skew, scale = calibration.skew_ppm, max(1.0, calibration.skew_uncertainty_ppm)
         if latency_ns is None:
             latency_ns = calibration.latency_ns if calibration else 0
         self._latency_ns = latency_ns
         self._boot = boot_id() if boot is None else boot
-        self._envelope = Envelope(window_s, skew * 1e-6, scale * 1e-6, max_skew_ppm * 1e-6)
+        self._envelope = Envelope(window_s, max_skew_ppm * 1e-6)
+        if calibration is not None:
+            self._envelope.expect(
+                calibration.skew_ppm * 1e-6, calibration.skew_uncertainty_ppm * 1e-6
+            )
         self._base: int | None = None  # unwrapped ticks at the origin of the abscissa
         self._wrapped = 0  # ticks of whole counter turns added so far
         self._last_ticks = 0  # unwrapped
@@ -164,7 +165,7 @@ class ClockModel:
             return self._anchor(ticks, host_ns, jumped=not first)
         if excess < -self._jump_ns:  # ahead of any possible arrival, if that is known yet
             return self._anchor(ticks, host_ns, jumped=self._envelope.settled)
-        if first and excess > self._jump_ns:  # the calibrated anchor does not hold
+        if first and excess > _STALE_NS:  # the calibrated anchor does not hold
             return self._anchor(ticks, host_ns, jumped=False)
         self._wrapped = unwrapped - ticks
         self._envelope.add(x, host_ns - x)
