@@ -40,6 +40,7 @@ class Decoder:
         tick_ns: Nanoseconds of one tick of the device.
         wrap_bits: Width of its counter, None if it does not wrap.
         whole: One unreadable piece is one reading lost (else only a part of one may be).
+        timed: A timer of the device drives its readings, so that its ticks tell what is missing.
         names: Gas channels; empty until they are learnt, fixed from then on.
         climate: Channels of `thymos.samples.CLIMATE` that follow the gas channels.
         unit: Unit of the gas channels.
@@ -56,6 +57,7 @@ class Decoder:
 
     def __init__(self) -> None:
         self.whole = True
+        self.timed = False
         self.names: tuple[str, ...] = ()
         self.climate: tuple[str, ...] = ()
         self.unit = "adc"

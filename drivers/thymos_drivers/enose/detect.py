@@ -19,6 +19,7 @@ PROTOCOLS = ("auto", "text", "thymos", "tue", "cyranose")
 TUE_BAUD = 115200
 LEARN_S = 60.0
 """How long a nose that is understood may take to show all its channels (slow heater scans)."""
+_NOTHING = b"\x00\r\n "
 _GARBAGE_PIECES = 6
 _GARBAGE_BYTES = 200
 
@@ -101,10 +102,10 @@ def listen(
         for decoder in decoders:
             data, now_ns = exchange(decoder.due(time.monotonic_ns()), 0.0)
             _feed(decoders, data, now_ns)
-            received += len(data)
+            received += len(data.strip(_NOTHING))
         data, now_ns = exchange(b"", 0.05)
         _feed(decoders, data, now_ns)
-        received += len(data)
+        received += len(data.strip(_NOTHING))
         for decoder in decoders:
             if decoder.learnt and decoder.good > decoder.noise:
                 return decoder, ""

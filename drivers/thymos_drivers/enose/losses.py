@@ -6,8 +6,9 @@ import statistics
 from collections import deque
 
 STEADY = 8
-"""So many steps of the device's clock tell its period."""
+"""So many steps of a clock tell its period."""
 _SPREAD = 0.3
+_SURE = 0.25
 _RECENT = 20
 _SHARE = 0.1
 
@@ -17,39 +18,78 @@ class Losses:
 
     1. Its sequence numbers: exact.
     2. Its clock, once that has been seen to step evenly: a step of five periods is four readings.
-    3. Unreadable lines, one reading each, where a line is a reading.
+       As firmware that is busy steps unevenly too, this needs something unreadable as a witness,
+       unless a timer drives the readings.
+    3. Unreadable lines, one reading each, where a line is a reading. Where readings arrive evenly,
+       the time that passed tells whether it was none (garbage between two readings) or two (the
+       end of a line was lost).
 
     Where none of these tells (a nose away for a while, or one that was switched off), nothing is
     made up: the next sample says `GAP_BEFORE`.
     """
 
     def __init__(self) -> None:
-        self._steps: deque[int] = deque(maxlen=32)
-        self._last: int | None = None
+        self._ticks = _Period()
+        self._arrivals = _Period()
         self._bad = 0
 
     def unreadable(self, pieces: int) -> None:
         """So many pieces could not be read since the last reading."""
         self._bad += pieces
 
-    def before(self, ticks: int | None, exact: int | None, *, whole: bool, restarted: bool) -> int:
-        """Readings lost before this one; to be called for each reading."""
+    def before(
+        self,
+        ticks: int | None,
+        arrived_ns: int,
+        exact: int | None,
+        *,
+        whole: bool,
+        timed: bool,
+        restarted: bool,
+    ) -> int:
+        """Readings lost before this one; to be called for each reading.
+
+        Args:
+            ticks: Of the device, None if it has none.
+            arrived_ns: When it arrived.
+            exact: What sequence numbers say, None if there are none.
+            whole: A line is a reading.
+            timed: A timer of the device drives its readings.
+            restarted: The device began anew.
+        """
         bad, self._bad = self._bad, 0
-        step = ticks - self._last if ticks is not None and self._last is not None else None
-        self._last = ticks
-        by_lines = bad if whole else 0
+        by_arrival = self._arrivals.missing(arrived_ns, learn=not bad and not restarted)
+        by_ticks = self._ticks.missing(ticks, learn=not restarted)
         if exact is not None:
             return exact
-        if step is None or step <= 0 or restarted:
-            return by_lines
-        period = self._period()
-        if period is None:
-            self._steps.append(step)
-            return by_lines
-        missing = round(step / period) - 1
-        if missing <= 0:
-            self._steps.append(step)
+        if restarted:
             return 0
+        if by_ticks is not None:
+            return max(0, round(by_ticks)) if bad or timed else 0
+        if not whole:
+            return 0
+        if bad and by_arrival is not None and abs(by_arrival - round(by_arrival)) < _SURE:
+            return min(max(0, round(by_arrival)), 2 * bad)
+        return bad
+
+
+class _Period:
+    """The step of something that rises evenly."""
+
+    def __init__(self) -> None:
+        self._steps: deque[int] = deque(maxlen=32)
+        self._last: int | None = None
+
+    def missing(self, value: int | None, *, learn: bool) -> float | None:
+        """Steps left out before this value; None if that cannot be told."""
+        step = value - self._last if value is not None and self._last is not None else None
+        self._last = value
+        if step is None or step <= 0:
+            return None
+        period = self._period()
+        missing = step / period - 1 if period is not None else None
+        if learn and (missing is None or missing < 0.5):
+            self._steps.append(step)
         return missing
 
     def _period(self) -> float | None:

@@ -40,6 +40,7 @@ class TueDecoder(Decoder):
 
     def __init__(self, rate_hz: float = 0.0, *, start: bool = False, again: bool = False) -> None:
         super().__init__()
+        self.timed = True
         self._buffer = bytearray()
         self._tail = b""
         self._last_s: float | None = None
