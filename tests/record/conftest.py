@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
+from thymos.contract import (
+    Asked,
+    Conflict,
+    Cue,
+    EmotionGuess,
+    Explanation,
+    Guard,
+    IntentScore,
+    Response,
+    Step,
+    TreeNode,
+    WindowInfo,
+    WindowReport,
+)
 from thymos.samples import Flag, Kind, Origin, Sample, StreamSpec
 
 MS = 1_000_000
@@ -86,3 +101,66 @@ def record(tmp_path, samples) -> Callable[..., object]:
         return recorder.path
 
     return make
+
+
+@pytest.fixture
+def report() -> WindowReport:
+    """A report with words in every place that can hold some."""
+    words = "the alarm code is 4711"
+    asked = Asked(prompt="explain-1", text=f"They said: {words}", answer=words.upper())
+    span: dict[str, Any] = {"t0_ns": 0, "t1_ns": 4 * S}
+    smile = Cue(
+        id="c1",
+        modality="face",
+        name="expression",
+        value="smile",
+        confidence=0.9,
+        text="a smile",
+        valence=0.4,
+        **span,
+    )
+    heard = Cue(
+        id="c2",
+        modality="words",
+        name="transcript",
+        value=words,
+        confidence=1,
+        text=f'said "{words}"',
+        untrusted=True,
+        **span,
+    )
+    leaf = TreeNode(level="attribute", label=words, cue_ids=("c2",))
+    return WindowReport(
+        window=WindowInfo(id="w000000", streams={}, **span),
+        cues=(smile, heard),
+        explanation=Explanation(
+            emotions=(EmotionGuess(label="joy", confidence=0.7, level1="joy"),),
+            valence=0.2,
+            arousal=0.1,
+            steps=(
+                Step(n=1, text=f"said {words}", modality="words", cue_ids=("c2",), **span),
+                Step(n=2, text=f"{words}: joy", modality="fusion", cue_ids=("c1", "c2"), **span),
+            ),
+            tree=(TreeNode(level="emotion", label="joy", children=(leaf,)),),
+            conflict=Conflict(degree=0.1, modalities=(), text=f"the face denies {words}"),
+            modality_weights={"face": 0.5, "words": 0.5},
+            rationale=f"They smile and say {words}.",
+            abstained=False,
+            abstain_reason=words,
+            backend="llama",
+            model="small",
+            parse_ok=True,
+            fallback=f"no JSON: {words}",
+            asked=asked,
+        ),
+        response=Response(
+            intent="neutral",
+            candidates=(IntentScore(intent="wishing", score=0.1, why=words),),
+            text=f"You said {words}?",
+            text_source="model",
+            gesture="nod",
+            guard=Guard(action="replaced", reason=f"repeats {words}", danger="harm"),
+            asked=asked,
+        ),
+        latency_ms={"total": 12.5},
+    )

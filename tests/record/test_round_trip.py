@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from reading import read_all
-from thymos.config import RecordConfig
 from thymos.errors import RecordingError
 from thymos.record import Recorder, open_recording
 from thymos.samples import EndOfStream, Flag, Kind, Origin, Sample, Source, StreamSpec
@@ -138,75 +137,6 @@ def test_faces_and_voices_stay_out_when_they_shall(record: Record) -> None:
     recording = open_recording(record("private.mcap", faces=False, voices=False))
     assert set(recording.sources) == {"enose"}
     assert b"jpeg" not in record("other.mcap", faces=False).read_bytes()
-
-
-def test_words_stay_out_of_the_reports_with_the_voices(tmp_path: Path) -> None:
-    report = make_report()
-    for voices, seen in ((True, True), (False, False)):
-        path = tmp_path / f"{voices}.mcap"
-        with Recorder(path, RecordConfig(voices=voices)) as recorder:
-            recorder.on_report(report)
-        from rosbags.highlevel import AnyReader
-
-        with AnyReader([path]) as reader:
-            texts = [
-                str(reader.deserialize(raw, c.msgtype).data)  # type: ignore[attr-defined]
-                for c, _, raw in reader.messages()
-            ]
-        assert len(texts) == 1
-        assert ("my secret" in texts[0]) is seen
-
-
-def make_report() -> Any:
-    from thymos.contract import (
-        Conflict,
-        Cue,
-        Explanation,
-        Guard,
-        Response,
-        Step,
-        WindowInfo,
-        WindowReport,
-    )
-
-    words = "my secret"
-    return WindowReport(
-        window=WindowInfo(id="w000000", t0_ns=0, t1_ns=4 * 10**9, streams={}),
-        cues=(
-            Cue(
-                id="c1",
-                modality="words",
-                name="transcript",
-                value=words,
-                confidence=1,
-                t0_ns=0,
-                t1_ns=1,
-                text=words,
-            ),
-        ),
-        explanation=Explanation(
-            emotions=(),
-            valence=None,
-            arousal=None,
-            steps=(Step(n=1, text=words, modality="words", t0_ns=0, t1_ns=1, cue_ids=("c1",)),),
-            conflict=Conflict(degree=0, modalities=()),
-            modality_weights={},
-            rationale=f"said {words}",
-            abstained=True,
-            backend="rules",
-            model="rules",
-            parse_ok=True,
-        ),
-        response=Response(
-            intent="neutral",
-            candidates=(),
-            text=f"you said {words}",
-            text_source="template",
-            gesture="none",
-            guard=Guard(action="none"),
-        ),
-        latency_ms={},
-    )
 
 
 def test_an_older_recording_is_not_overwritten_unasked(record: Record) -> None:

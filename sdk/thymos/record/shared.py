@@ -98,6 +98,8 @@ def _unpack(packed: Path, out: Path) -> None:
             zstandard.ZstdDecompressor().copy_stream(source, target)
         except zstandard.ZstdError as err:
             raise RecordingError(f"'{packed}' is damaged: it cannot be decompressed") from err
+        if not target.tell():  # one that is cut off gives what came before
+            raise RecordingError(f"'{packed}' is damaged: nothing in it can be decompressed")
 
 
 def _merge(base: Path, out: Path) -> None:
