@@ -110,6 +110,7 @@ class SensorNode(ThymosNode):
             self.frame_id,
             seconds=self.value("shared.seconds"),
             max_mb=self.value("shared.max_mb"),
+            readers=self.value("shared.readers"),
             note=self.get_logger().warning,
         )
 

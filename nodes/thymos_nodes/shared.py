@@ -32,8 +32,9 @@ OUT = (
         " subscribes; shm: the same, and an error if it cannot; topic: no shared memory.",
         choices=CHOICES,
     ),
-    Param("shared.seconds", 2.0, "How much of the past is shared [s].", low=0.1, high=60.0),
+    Param("shared.seconds", 1.0, "How much of the past is shared [s].", low=0.1, high=60.0),
     Param("shared.max_mb", 256, "Bound of the shared memory [MB].", low=1, high=65_536),
+    Param("shared.readers", 2, "How many may read at once, perception among them.", low=1, high=16),
 )
 IN = (
     Param(
@@ -63,6 +64,7 @@ class Outlet:
         frame_id: Frame of the sensor.
         seconds: How much of the past is shared.
         max_mb: Bound of the memory.
+        readers: How many may read at once.
         note: Told once, in `auto`, why samples are not shared.
 
     Raises:
@@ -78,6 +80,7 @@ class Outlet:
         *,
         seconds: float,
         max_mb: int,
+        readers: int,
         note: Say,
     ) -> None:
         self._note = note
@@ -90,6 +93,7 @@ class Outlet:
                 replace(spec, frame_id=frame_id),
                 seconds=seconds,
                 max_bytes=max_mb * 1_000_000,
+                readers=readers,
                 name=stream_name(topic),
             )
         except ThymosError as err:

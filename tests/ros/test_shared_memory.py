@@ -263,7 +263,7 @@ def test_what_shared_memory_cannot_do_is_refused_or_told() -> None:
         shared.supports("shm", use_sim_time=True)
     told: list[str] = []
     unknown = StreamSpec("camera", Kind.VIDEO, 30.0, (-1, -1, 3), "rgb8")
-    options: dict[str, Any] = {"seconds": 1.0, "max_mb": 10, "note": told.append}
+    options: dict[str, Any] = {"seconds": 1.0, "max_mb": 10, "readers": 2, "note": told.append}
     outlet = shared.Outlet("auto", "/camera/image_raw", unknown, "lens", **options)
     outlet.write(Sample("camera", 0, 0, 0, np.zeros((2, 2, 3), np.uint8)))
     outlet.close()
