@@ -1,4 +1,4 @@
-"""`thymos calibrate enose`: clean air."""
+"""`thymos calibrate enose` and `enose-climate`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from thymos_calibration.cli_common import JsonOption, progress, refusals, save, source
-from thymos_calibration.enose import measure
+from thymos_calibration.cli_common import JsonOption, progress, refusals, save, source, stderr
+from thymos_calibration.enose import gather, measure
+from thymos_calibration.enose_climate import fit
 
 
 def enose(
@@ -36,3 +37,23 @@ def enose(
                 progress=told,
             )
         save(result, json=json, use="to use it, set perceive.clean_air to this file")
+
+
+def enose_climate(
+    uri: Annotated[
+        str, typer.Argument(help="A recording of hours in clean air, or the nose.", metavar="URI")
+    ],
+    hours: Annotated[float, typer.Option(help="How long to watch a live nose.", min=0.5)] = 24.0,
+    json: JsonOption = False,
+) -> None:
+    """Learn how temperature and humidity move each channel, and show what is left of it."""
+    with refusals(json):
+        with source("enose", uri) as nose, progress("changing air") as told:
+            result = fit(nose.spec, gather(nose, hours * 3600, told))
+        residual, before = result.quality["residual"], result.quality["uncompensated"]
+        for name in result.values["channels"]:
+            line = f"{name}: {before[name]:.1%} without, {residual[name]:.1%} with compensation"
+            stderr.print(line, markup=False)
+        for name in result.quality["left_out"]:
+            stderr.print(f"{name}: does not follow the climate, left out", markup=False)
+        save(result, json=json, use="from fifths of the time that were left out of the fit")

@@ -4,17 +4,32 @@ Everything a metal-oxide sensor says is relative to its resistance in clean air,
 for weeks. R0 is the median of a stretch of clean air; it is refused unless the sensor is warm and
 every channel stands still: coefficient of variation at most 0.05, and the two ends of the stretch
 within 0.05 of each other. After an odour the sensor remembers it: a stretch that begins less than
-300 s later is refused as well (false alarms .36 after 60 s of air, .054 after 300 s).
+300 s later is refused as well (false alarms .36 after 60 s of air, .054 after 300 s); an odour
+shows in the readings before the stretch, or is told. Temperature, humidity and pressure, where the
+nose measures them, are kept beside R0: they say for which air it holds (see `enose_climate`).
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from thymos.samples import NS_PER_S, EndOfStream, Flag, Kind, Sample, Source, StreamSpec
-from thymos_calibration.store import Calibration, CalibrationError
+from thymos.samples import (
+    NS_PER_S,
+    EndOfStream,
+    Flag,
+    Kind,
+    Sample,
+    Source,
+    StreamSpec,
+    gas_channels,
+)
+from thymos_calibration.store import Calibration, CalibrationError, identity
+
+F64 = NDArray[np.float64]
 
 KIND = "enose-clean-air"
 MAX_CV = 0.05
@@ -22,11 +37,18 @@ MAX_DRIFT = 0.05
 MIN_READINGS = 20
 MIN_VALID = 0.8
 CLEAN_AIR_S = 300.0
+EXCURSION = 0.2
+"""A channel this far from R0 (share of it) before the stretch smelt something, or was cold."""
 _SILENCE_READS = 30
+_MAX_GATHERED = 20_000
 
 
 def clean_air(
-    spec: StreamSpec, samples: Sequence[Sample], *, since_exposure_s: float | None = None
+    spec: StreamSpec,
+    samples: Sequence[Sample],
+    *,
+    since_exposure_s: float | None = None,
+    before: Sequence[Sample] = (),
 ) -> Calibration:
     """Work out R0 from readings in clean air.
 
@@ -34,6 +56,7 @@ def clean_air(
         spec: The nose.
         samples: Readings of one stretch, in order of time.
         since_exposure_s: How long before the first reading the last odour ended, if known.
+        before: Readings of the minutes before, in which an odour may show.
 
     Raises:
         CalibrationError: Too few readings, not warm, not still, or too soon after an odour.
@@ -52,15 +75,17 @@ def clean_air(
         )
     if any(sample.flags & Flag.WARMUP for sample in samples):
         raise CalibrationError("the nose is still warming up", hint="wait and start again")
-    table = np.stack([sample.payload for sample in samples]).astype(np.float64)
-    table[[bool(sample.flags & Flag.INVALID) for sample in samples]] = np.nan
-    names = spec.channels or tuple(f"ch{i}" for i in range(table.shape[1]))
-    channels, cv, drift, silent = _channels(names, table)
+    gases = gas_channels(spec)
+    table = readings(samples)
+    names = channel_names(spec, table.shape[1])
+    air = {n: round(float(np.nanmedian(table[:, i])), 3) for n, i in _air(spec, table)}
+    channels, cv, drift, silent = _channels([names[i] for i in gases], table[:, list(gases)])
     _refuse_unless_still(cv, drift, silent)
+    _refuse_after_odour([names[i] for i in gases], channels, before, samples[0].t_ns, gases)
     return Calibration(
         kind=KIND,
-        device=spec.device or spec.name,
-        values={"channels": channels, "unit": spec.unit},
+        device=identity(spec),
+        values={"channels": channels, "unit": spec.unit, "air": air},
         method="median of a stretch of clean air; refused unless CV and drift are at most 0.05",
         quality={
             "cv": cv,
@@ -68,9 +93,34 @@ def clean_air(
             "channels_without_value": silent,
             "readings": len(samples),
             "seconds": (samples[-1].t_ns - samples[0].t_ns) / NS_PER_S,
+            "seconds_watched_before": (
+                (samples[0].t_ns - before[0].t_ns) / NS_PER_S if before else 0.0
+            ),
             "origin": spec.origin.value,
         },
     )
+
+
+def readings(samples: Sequence[Sample]) -> F64:
+    """Payloads as a table [readings, channels]; NaN where a reading is invalid."""
+    table = np.stack([sample.payload for sample in samples]).astype(np.float64)
+    table[[bool(sample.flags & Flag.INVALID) for sample in samples]] = np.nan
+    return table
+
+
+def channel_names(spec: StreamSpec, count: int) -> tuple[str, ...]:
+    """Names of the channels, numbered if they have none."""
+    return spec.channels or tuple(f"ch{i}" for i in range(count))
+
+
+def _air(spec: StreamSpec, table: F64) -> list[tuple[str, int]]:
+    """Channels of the air that gave a value, and where they are."""
+    gases = set(gas_channels(spec))
+    return [
+        (name.strip().lower(), i)
+        for i, name in enumerate(spec.channels)
+        if i not in gases and np.isfinite(table[:, i]).any()
+    ]
 
 
 def measure(
@@ -95,6 +145,7 @@ def measure(
         DeviceLostError: It went away.
     """
     kept: list[Sample] = []
+    before: deque[Sample] = deque()
     first: int | None = None
     silent = 0
     while True:
@@ -117,10 +168,48 @@ def measure(
             progress(min(1.0, passed / (warm_up_s + seconds)))
         if passed >= warm_up_s:
             kept.append(sample)
+        else:
+            before.append(sample)
+            while sample.t_ns - before[0].t_ns > CLEAN_AIR_S * NS_PER_S:
+                before.popleft()
         if passed >= warm_up_s + seconds:
             break
     since = None if since_exposure_s is None else since_exposure_s + warm_up_s
-    return clean_air(source.spec, kept, since_exposure_s=since)
+    return clean_air(source.spec, kept, since_exposure_s=since, before=list(before))
+
+
+def gather(
+    source: Source, seconds: float, progress: Callable[[float], None] | None = None
+) -> list[Sample]:
+    """Readings of an open nose for so long, or to its end; 20 000 at most, evenly spread.
+
+    Raises:
+        CalibrationError: It falls silent.
+        DeviceLostError: It went away.
+    """
+    kept: list[Sample] = []
+    first: int | None = None
+    silent = 0
+    step_ns = max(1, round(seconds * NS_PER_S / _MAX_GATHERED))
+    while True:
+        try:
+            sample = source.read(1.0)
+        except EndOfStream:
+            return kept
+        if sample is None:
+            silent += 1
+            if silent >= _SILENCE_READS:
+                raise CalibrationError("the nose sends nothing", hint="thymos devices")
+            continue
+        silent = 0
+        first = sample.t_ns if first is None else first
+        passed_ns = sample.t_ns - first
+        if passed_ns > seconds * NS_PER_S:
+            return kept
+        if not sample.flags & Flag.WARMUP and (not kept or sample.t_ns - kept[-1].t_ns >= step_ns):
+            kept.append(sample)
+        if progress is not None:
+            progress(passed_ns / (seconds * NS_PER_S))
 
 
 def baseline(result: Calibration, spec: StreamSpec) -> dict[str, float]:
@@ -140,7 +229,7 @@ def baseline(result: Calibration, spec: StreamSpec) -> dict[str, float]:
         r0 = {str(name): float(row["baseline"]) for name, row in result.values["channels"].items()}
     except (AttributeError, KeyError, TypeError, ValueError) as err:
         raise CalibrationError(f"the baseline holds no usable channels: {err}") from err
-    missing = sorted(set(spec.channels) - set(r0))
+    missing = sorted({spec.channels[i] for i in gas_channels(spec)} - set(r0))
     silent = result.quality.get("channels_without_value", ())
     if [name for name in missing if name not in silent]:
         raise CalibrationError(
@@ -150,7 +239,7 @@ def baseline(result: Calibration, spec: StreamSpec) -> dict[str, float]:
 
 
 def _channels(
-    names: Sequence[str], table: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+    names: Sequence[str], table: F64
 ) -> tuple[dict[str, dict[str, float]], dict[str, float], dict[str, float], list[str]]:
     """R0 and noise, coefficient of variation, drift of each channel; and the silent ones."""
     r0: dict[str, dict[str, float]] = {}
@@ -185,3 +274,35 @@ def _refuse_unless_still(cv: dict[str, float], drift: dict[str, float], silent: 
             f"{drift[worst]:.1%} (at most {MAX_CV:.0%})",
             hint="air the room, let the nose warm up, and start again",
         )
+
+
+def _refuse_after_odour(
+    names: Sequence[str],
+    channels: dict[str, dict[str, float]],
+    before: Sequence[Sample],
+    begin_ns: int,
+    gases: Sequence[int],
+) -> None:
+    """Refuse if a channel was far from R0 within 300 s before the stretch.
+
+    Single spikes do not count: three readings in a row must be far off.
+    """
+    settled = [s for s in before if not s.flags & (Flag.WARMUP | Flag.INVALID)]
+    if len(settled) < 3:
+        return
+    table = readings(settled)[:, list(gases)]
+    for i, name in enumerate(names):
+        if name not in channels:
+            continue
+        r0, noise = channels[name]["baseline"], channels[name]["noise"]
+        off = np.abs(table[:, i] - r0) > max(EXCURSION * abs(r0), 6 * noise)
+        lasting = off[2:] & off[1:-1] & off[:-2]
+        if lasting.any():
+            ended_ns = settled[int(np.flatnonzero(lasting)[-1]) + 2].t_ns
+            ago = (begin_ns - ended_ns) / NS_PER_S
+            if ago < CLEAN_AIR_S:
+                raise CalibrationError(
+                    f"{name} was far from its baseline {ago:.0f} s before (an odour, or the nose "
+                    "was still warming up); the sensors still remember it",
+                    hint=f"leave it in clean air for {CLEAN_AIR_S:.0f} s more, then start again",
+                )
