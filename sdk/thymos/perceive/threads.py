@@ -38,6 +38,7 @@ class PerceiverSlot:
         self.perceiver = perceiver
         self._finder = perceiver if isinstance(perceiver, AnchorSource) else None
         self._on_anchors = on_anchors
+        self._telling = threading.Lock()  # what two threads find is told in order of time
         self.stream = spec.name
         self.slow = perceiver.slow
         self.fault = ""
@@ -54,12 +55,13 @@ class PerceiverSlot:
         """Tell the events found since the last time; `closed` if the stream ended."""
         if self._finder is None or self._on_anchors is None:
             return
-        try:
-            found, sure_to = self._finder.anchors(closed=closed)
-        except Exception as err:  # noqa: BLE001  as above
-            self.fault = f"{self.perceiver.modality}: {type(err).__name__}: {err}"
-            return
-        self._on_anchors(found, sure_to, self._finder.anchor_label)
+        with self._telling:
+            try:
+                found, sure_to = self._finder.anchors(closed=closed)
+            except Exception as err:  # noqa: BLE001  as above
+                self.fault = f"{self.perceiver.modality}: {type(err).__name__}: {err}"
+                return
+            self._on_anchors(found, sure_to, self._finder.anchor_label)
 
     def cues(self, window: Window) -> Found:
         """Ask for the cues of a window; an exception gives none and a note."""
