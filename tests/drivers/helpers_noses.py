@@ -196,7 +196,7 @@ class Cyranose(Firmware):
         return self.answer(ms) if b"RSD\r" in data else b""
 
     def answer(self, ms: int) -> bytes:
-        raw = [0x921BDC + i for i in range(32)]
+        raw = [0x921BDC + 16 * i + self.n % 7 for i in range(32)]
         raw[0] = round(2**24 * count(self.n) / (2210 + count(self.n)))
         self.n += 1
         cells = " ".join(f"{v:06X}" for v in raw)

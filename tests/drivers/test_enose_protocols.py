@@ -159,8 +159,7 @@ def test_no_line_breaks_the_recogniser(raw: bytes) -> None:
 def test_no_sequence_of_lines_breaks_the_assembler(lines: list[str]) -> None:
     rows = Assembler()
     for n, line in enumerate(lines):
-        reading = rows.feed(line.encode(), n)
-        if reading is not None:
+        for reading in rows.feed(line.encode(), n):
             assert reading.values.shape == (len(rows.names) + len(rows.climate),)
 
 
@@ -179,11 +178,10 @@ def test_no_row_after_a_header_breaks_the_assembler(header: str, table: list[lis
     rows.feed(header.encode(), 0)
     check: Validity | None = None
     for n, cells in enumerate(table):
-        reading = rows.feed(",".join(cells).encode(), n)
-        if reading is not None:
+        for reading in rows.feed(",".join(cells).encode(), n):
             check = check or Validity(rows.names, rows.unit, rows.climate)
             values, _ = check.check(reading.values)
-            assert values.shape == (len(rows.names),)
+            assert values.shape == (len(rows.names) + len(rows.climate),)
             assert not np.isinf(values).any()
 
 
@@ -220,9 +218,7 @@ def test_unit_of_the_time_column(column: str, ms: float) -> None:
 def feed(rows: Assembler, text: str, dt_ns: int = 1) -> list[tuple[float, ...]]:
     out = []
     for n, line in enumerate(text.strip().splitlines()):
-        reading = rows.feed(line.encode(), n * dt_ns)
-        if reading is not None:
-            out.append(tuple(reading.values))
+        out += [tuple(reading.values) for reading in rows.feed(line.encode(), n * dt_ns)]
     return out
 
 
@@ -241,9 +237,9 @@ def test_four_lines_make_one_reading_of_the_seeed_board() -> None:
         for name in ("GM302B", "GM502B", "GM702B") if n == 0 else (
             "GM102B", "GM302B", "GM502B", "GM702B"
         ):  # fmt: skip
-            reading = rows.feed(f"{name}: {100 * n + int(name[2])}  eq  1.65V".encode(), t)
+            readings = rows.feed(f"{name}: {100 * n + int(name[2])}  eq  1.65V".encode(), t)
             t += 5
-            got += [tuple(reading.values)] if reading else []
+            got += [tuple(reading.values) for reading in readings]
         t += 2000
     assert rows.names == ("GM102B", "GM302B", "GM502B", "GM702B")
     assert got == [(301, 303, 305, 307), (401, 403, 405, 407)]

@@ -17,7 +17,7 @@ from thymos_drivers.enose.decoder import Decoder, Reading
 BAUD = 57600
 QUESTION = b"RSD\r"
 CHANNELS = tuple(f"S{i + 1}" for i in range(32))
-ANSWER_NS = 2_000_000_000
+ANSWER_NS = 1_000_000_000
 """An answer that takes longer than this is lost (measured round trip: 0.36 s)."""
 MAX_LINE = 1024
 PHASES = {0: "", 1: "the nose is purging", 2: "the nose is drawing in a sample"}

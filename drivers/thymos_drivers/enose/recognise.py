@@ -222,10 +222,13 @@ def _pipes(text: str) -> Line:
     cells = text.split("|")
     if len(cells) < 5 or len(cells) > MAX_CELLS or not _NUMBER.fullmatch(cells[1]):
         return _NOISE
+    cells[-1] = ""  # a row that does not end with a bar is cut off: that cell may lack digits
     names, values = [], []
     for name, cell in zip(cells[3::3], cells[4::3], strict=False):
         if not _NUMBER.fullmatch(cell.strip()):
             return _NOISE
         names.append(name.strip())
         values.append(float(cell))
+    if not names:
+        return _NOISE
     return Line(LineKind.NAMED, tuple(values), tuple(names), "", float(cells[1]))

@@ -32,6 +32,8 @@ _STEP = re.compile(r"(^|_)h\d+$")
 _GAS_VALID, _HEATER_STABLE = 0x20, 0x10
 """Bits of the status byte of BME68x (new data 0x80, gas valid 0x20, heater stable 0x10)."""
 _MAX_TICK_MS = 2**53
+_TURN_MS = 2**32
+_LEAP_MS = 2000.0
 MOST_FACTS = 64
 """So many things a device may say about itself; garbage says more."""
 
@@ -71,6 +73,9 @@ class Assembler:
     _last_ns: int | None = None
     _started: bool = False
     _restarted: bool = False
+    _when: tuple[float | None, int] = (None, 0)
+    _tick: tuple[int, int | None] = (0, None)
+    _doubt: tuple[int, int | None] = (0, None)
 
     @property
     def learnt(self) -> bool:
@@ -94,8 +99,8 @@ class Assembler:
         """Take the names of the columns from somebody who knows, as if the nose had sent them."""
         self._take_header(header)
 
-    def feed(self, raw: bytes, arrived_ns: int) -> Reading | None:
-        """Take one line; return a reading when one is whole."""
+    def feed(self, raw: bytes, arrived_ns: int) -> list[Reading]:
+        """Take one line; return the readings it completes (two, if one before it was cut off)."""
         line = recognise(raw, self._header)
         if line.kind is LineKind.DATA:
             self.good += 1
@@ -115,7 +120,7 @@ class Assembler:
         elif line.kind in (LineKind.NOISE, LineKind.SHORT):
             self.noise += line.kind is LineKind.NOISE
             self.bad += self.learnt
-        return None
+        return []
 
     def _take_header(self, names: tuple[str, ...]) -> None:
         columns = read_header(names)
@@ -143,17 +148,18 @@ class Assembler:
             if key in self.info or len(self.info) < MOST_FACTS:
                 self.info[key[:40]] = value[:120]
 
-    def _row(self, line: Line, arrived_ns: int) -> Reading | None:
+    def _row(self, line: Line, arrived_ns: int) -> list[Reading]:
         columns, row = self._columns, line.values
         if columns is None:
             return self._bare_row(line, arrived_ns)
         if len(row) != len(self._header):
             self.bad += self.learnt
-            return None
+            return []
         tick = row[columns.time] * columns.time_ms if columns.time is not None else None
         air = {name: climate_value(name, row[i]) for name, i in columns.climate.items()}
         if columns.step is None and columns.sensor is None:
-            return self._reading([*(row[i] for i in columns.gas), *air.values()], tick, arrived_ns)
+            values = [*(row[i] for i in columns.gas), *air.values()]
+            return [self._reading(values, tick, arrived_ns)]
         keys = []
         for mark, position in (("s", columns.sensor), ("h", columns.step)):
             if position is not None:
@@ -166,19 +172,19 @@ class Assembler:
         part = Line(LineKind.NAMED, (value,), ("_".join(keys),), columns.unit, tick, air)
         return self._named(part, arrived_ns)
 
-    def _bare_row(self, line: Line, arrived_ns: int) -> Reading | None:
+    def _bare_row(self, line: Line, arrived_ns: int) -> list[Reading]:
         if not self.learnt:
             self._lengths[len(line.values)] += 1
             length, count = self._lengths.most_common(1)[0]
             if count < ROWS_TO_LEARN:
-                return None
+                return []
             self.names = tuple(f"ch{i}" for i in range(length))
         if len(line.values) != len(self.names):
             self.bad += 1
-            return None
-        return self._reading([*line.values], None, arrived_ns)
+            return []
+        return [self._reading([*line.values], None, arrived_ns)]
 
-    def _named(self, line: Line, arrived_ns: int) -> Reading | None:
+    def _named(self, line: Line, arrived_ns: int) -> list[Reading]:
         """Collect named values; a reading is whole when all are there, or the next one begins."""
         names = line.names
         if not self._parts:
@@ -187,21 +193,23 @@ class Assembler:
                 self._learn_names(line, arrived_ns)
             else:
                 self.bad += 1  # a nose that prints rows does not name single values
-            return None
+            return []
         if any(name not in self._parts for name in names):
             self.bad += 1
-            return None
-        out = None
-        if self._parts[0] in names:
-            out = self._flush(line.tick_ms, arrived_ns) if self._partial else None
-        elif not self._partial and not self._started:
-            return None  # the rest of a reading whose beginning was before our time
+            return []
+        out = []
+        begins = self._parts[0] in names
+        if self._partial and (begins or any(name in self._partial for name in names)):
+            out.append(self._flush())
+        elif not begins and not self._started:
+            return []  # the rest of a reading whose beginning was before our time
         self._started = True
         self._partial.update(zip(names, line.values, strict=True))
         self._breathe(line.climate)
-        if len(self._partial) < len(self._parts) or out is not None:
-            return out
-        return self._flush(line.tick_ms, arrived_ns)
+        self._when = (line.tick_ms, arrived_ns)
+        if len(self._partial) == len(self._parts):
+            out.append(self._flush())
+        return out
 
     def _breathe(self, air: dict[str, float]) -> None:
         for name, value in air.items():
@@ -236,7 +244,8 @@ class Assembler:
         else:  # only the air so far
             self._rounds.clear()
 
-    def _flush(self, tick: float | None, arrived_ns: int) -> Reading:
+    def _flush(self) -> Reading:
+        """The reading collected so far, with the time of its last line."""
         values = [self._partial.get(name, math.nan) for name in self.names]
         for part, value in self._partial.items():
             if climate_of(part):
@@ -246,13 +255,31 @@ class Assembler:
             values.append(float(np.mean(seen)) if seen else math.nan)
         self._partial.clear()
         self._air = {}
-        return self._reading(values, tick, arrived_ns)
+        return self._reading(values, *self._when)
 
     def _reading(self, values: list[float], tick: float | None, arrived_ns: int) -> Reading:
         known = tick is not None and abs(tick) < _MAX_TICK_MS  # False for NaN
         ticks = round(tick) if known and tick is not None else None
+        if ticks is not None and not self._believe(ticks, arrived_ns):
+            ticks = None
         restarted, self._restarted = self._restarted, False
         return Reading(np.array(values, dtype=np.float64), ticks, arrived_ns, restarted=restarted)
+
+    def _believe(self, tick: int, arrived_ns: int) -> bool:
+        """Whether a tick can be: where two lines became one it may have a digit too many.
+
+        One that leaps is believed once the next one follows it, or if the board said it restarted.
+        """
+        follows = [
+            0 <= (tick - before) % _TURN_MS <= (arrived_ns - then_ns) / 1e6 + _LEAP_MS
+            for before, then_ns in (self._tick, self._doubt)
+            if then_ns is not None
+        ]
+        if self._tick[1] is None or self._restarted or any(follows):
+            self._tick, self._doubt = (tick, arrived_ns), (0, None)
+            return True
+        self._doubt = (tick, arrived_ns)
+        return False
 
 
 def _natural(name: str) -> tuple[int, ...]:

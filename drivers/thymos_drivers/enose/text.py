@@ -41,11 +41,11 @@ class TextDecoder(Decoder):
 
     def feed(self, data: bytes, now_ns: int) -> list[Reading]:
         """See `Decoder`."""
-        out = []
+        out: list[Reading] = []
         for raw, arrived_ns in self._framer.feed(data, now_ns):
-            reading = self.rows.feed(raw, arrived_ns)
-            if reading is not None:
-                out.append(reading)
+            readings = self.rows.feed(raw, arrived_ns)
+            out += readings
+            if readings:
                 self._speaks_json = raw.startswith(b'{"')
             if self._asked is not None and self.rows.info.get("type") == "ack":
                 self._answered(arrived_ns)
