@@ -60,8 +60,10 @@ class PerceptionNode(ThymosNode):
             "window",
             WindowConfig,
             {
+                "anchor": "hop: a window every hop_s. speech: one when somebody stops speaking.",
                 "length_s": "Length of a window [s].",
                 "hop_s": "From the start of one window to the next [s].",
+                "after_s": "Speech: how long a window goes on after its end [s].",
                 "max_wait_s": "How long a window waits for late samples [s].",
                 "stale_after_s": "A slow stream older than this is stale [s].",
             },
