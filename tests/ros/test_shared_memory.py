@@ -106,6 +106,9 @@ def test_perception_reads_shared_memory_and_outlives_its_camera(
         lambda: watcher.value("perception: camera", "transport") == "topic", "the end of the camera"
     )
     nodes.start("camera2", sensor("camera", CAMERA, "-p", "transport:=shm"))
+    watcher.wait(
+        lambda: watcher.value("perception: camera", "transport") == "shared memory", "the next one"
+    )
     watcher.windows.clear()
     watcher.wait(lambda: len(watcher.full()) >= 2, "windows with pictures of the next camera")
     assert watcher.subscribers() == 0
@@ -124,9 +127,11 @@ def test_it_changes_over_by_itself_and_takes_nothing_twice(nodes: Nodes, watcher
     watcher.wait(lambda: watcher.subscribers() == 0, "the end of the subscription")
     nodes.end("camera")
     watcher.wait(lambda: watcher.subscribers() == 1, "perception on the topic again")
-    watcher.windows.clear()
+    watcher.health.clear()
     nodes.start("camera2", sensor("camera", CAMERA, "-p", "transport:=topic"))
-    watcher.wait(watcher.full, "windows with pictures from the topic")
+    watcher.wait(lambda: watcher.value("camera: capture", "transport") == "topic", "camera 2")
+    watcher.windows.clear()
+    watcher.wait(lambda: len(watcher.full()) >= 4, "windows with pictures from the topic")
     assert watcher.subscribers() == 1
     assert all(state.samples <= 21 for state in watcher.full())
     for name in ("camera2", "perception"):
