@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+LOOK_S = 0.5
 GRACE_S = 4.0  # how long a node may take to let go of devices and models before it is left behind
 
 
@@ -89,10 +90,9 @@ class _Work(threading.Thread):
             if hasattr(node, "finish"):  # a node that comes to an end by itself
                 node.finish = done.set
             executor.add_node(node)
-            for event in (self.stop, done):
-                threading.Thread(target=_wake, args=(event, executor), daemon=True).start()
             while not (self.stop.is_set() or done.is_set()):
-                executor.spin_once()
+                # Waking an executor does not end its wait: a node that hears nothing must look.
+                executor.spin_once(timeout_sec=LOOK_S)
         except ExternalShutdownException:
             pass
         finally:
@@ -100,11 +100,6 @@ class _Work(threading.Thread):
                 _take_down(node, executor)
             rclpy.try_shutdown()
         return int(getattr(node, "exit_code", 0))
-
-
-def _wake(event: threading.Event, executor: Executor) -> None:
-    event.wait()
-    executor.wake()
 
 
 def _take_down(node: Node, executor: Executor) -> None:
