@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -16,29 +16,13 @@ from thymos.errors import MediaError, MissingExtraError, RecordingError
 from thymos.record.definitions import typestore
 from thymos.record.mcapbag import McapBag
 from thymos.record.mcapfmt import MCAP_MAGIC
-from thymos.record.messages import Raw, Topic, words
+from thymos.record.messages import Bag, Raw, Topic, words
 from thymos.record.shared import ZSTD_MAGIC, Shared
 
 BAG_MAGIC = b"#ROSBAG V2.0"
 SQLITE_MAGIC = b"SQLite format 3\x00"
 LFS_MAGIC = b"version https://git-lfs"
 MGONZS13 = ("audio_common_msgs/msg/AudioStamped", "audio_common_msgs/msg/Audio")
-
-
-class Bag(Protocol):
-    """A file of messages, open for reading."""
-
-    topics: list[Topic]
-    notes: list[str]
-
-    def messages(self, topic: str) -> Iterator[Raw]:
-        """Messages of one topic in the order of the file, holding one chunk at a time."""
-
-    def decode(self, topic: Topic, data: bytes | memoryview) -> Any:
-        """Deserialise one message."""
-
-    def close(self) -> None:
-        """Close the file; twice is once."""
 
 
 def open_bag(path: Path, shared: Shared | None = None) -> Bag:

@@ -325,7 +325,13 @@ class MessageReader:
     def __init__(self, msgtype: str, sound: AudioFormat) -> None:
         self._decode = READS[msgtype][1]
         self._sound = sound
+        self._jpeg = msgtype.endswith("CompressedImage")
         self._film: H264Decoder | None = None
+
+    @property
+    def workers(self) -> int:
+        """How many threads may call `read`, after the first message: a film only in order."""
+        return 1 if self._film is not None else 2 if self._jpeg else 0
 
     def read(self, message: Any) -> Decoded:
         """Decode one message.

@@ -173,9 +173,7 @@ class McapFile:
             )
 
     def _end_chunk(self) -> None:
-        # The library closes a chunk only when it is full or at the end. A quiet recording would
-        # keep minutes in memory, so the step it takes itself is asked for (held by a test).
-        self._guard(self._writer._Writer__finalize_chunk)
+        self._guard(self._writer.flush)
         self._flushed_at = time.monotonic()
         self._pending, self._chunk_log = 0, None
 
@@ -233,6 +231,9 @@ class _Output:
 
     def tell(self) -> int:
         return self._good
+
+    def flush(self) -> None:
+        """Nothing to do: writes are not buffered."""
 
     def sync(self) -> None:
         os.fsync(self._file.fileno())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 from thymos.errors import RecordingError
 
@@ -36,6 +37,22 @@ class Raw:
     publish_ns: int
     sequence: int
     data: bytes | memoryview | None
+
+
+class Bag(Protocol):
+    """A file of messages, open for reading."""
+
+    topics: list[Topic]
+    notes: list[str]
+
+    def messages(self, topic: str) -> Iterator[Raw]:
+        """Messages of one topic in the order of the file, holding one chunk at a time."""
+
+    def decode(self, topic: Topic, data: bytes | memoryview) -> Any:
+        """Deserialise one message."""
+
+    def close(self) -> None:
+        """Close the file; twice is once."""
 
 
 def ros2_name(name: str) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from thymos.errors import RecordingError
-from thymos.record.bags import Bag, open_bag
+from thymos.record.bags import open_bag
 from thymos.record.decode import READS, AudioFormat, Decoded, MessageReader
-from thymos.record.messages import Raw, Topic
+from thymos.record.messages import Bag, Raw, Topic
 from thymos.record.naming import (
     ROLE_OF,
     SPEC_KEY,

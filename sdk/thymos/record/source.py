@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -12,9 +11,10 @@ from typing import Any
 
 from thymos.clock import SampleCounter
 from thymos.errors import RecordingError
-from thymos.record.bags import Bag, open_bag
+from thymos.record.ahead import Ahead
+from thymos.record.bags import open_bag
 from thymos.record.decode import AudioFormat, Decoded, MessageReader
-from thymos.record.messages import Raw, Topic
+from thymos.record.messages import Bag, Raw, Topic
 from thymos.record.naming import NOTE_TOPIC
 from thymos.record.shared import Shared
 from thymos.samples import (
@@ -37,7 +37,7 @@ class BagSource:
 
     The capture time is the stamp of the message; without one it is the time at which the message
     was logged, marked `Flag.TIME_ESTIMATED`. A message that cannot be decoded is counted as
-    corrupt and leaves a gap. Nothing but the chunk being read is held in memory.
+    corrupt and leaves a gap. A few chunks and pictures are held in memory, however long it is.
 
     Args:
         path: The recording.
@@ -72,8 +72,7 @@ class BagSource:
         self._begin()
 
     def _begin(self) -> None:
-        self._raws: Iterator[Raw] = iter(())
-        self._messages = MessageReader(self._topic.msgtype, self._sound)
+        self._ahead: Ahead | None = None
         self._notes: dict[int, dict[str, Any]] = {}
         self._count = 0
         self._gap = False
@@ -116,7 +115,8 @@ class BagSource:
             self._end = ""
             self._counters = Counters()
             self._bag = open_bag(self._path, self._shared)
-            self._raws = self._bag.messages(self._topic.name)
+            messages = MessageReader(self._topic.msgtype, self._sound)
+            self._ahead = Ahead(self._bag, self._topic, messages)
             if self._own and self._spec.kind is Kind.VIDEO:
                 self._notes = self._read_notes(self._bag)
 
@@ -140,7 +140,8 @@ class BagSource:
         with self._lock:
             bag, self._bag = self._bag, None
             if bag is not None:
-                self._raws = iter(())
+                if self._ahead is not None:
+                    self._ahead.close()
                 bag.close()
 
     def __enter__(self) -> Source:
@@ -163,26 +164,21 @@ class BagSource:
         """
         del timeout_s  # a file never waits
         with self._lock:
-            while self._bag is not None:
+            while self._bag is not None and self._ahead is not None:
                 try:
-                    raw = next(self._raws, None)
+                    found = self._ahead.next()
                 except RecordingError as err:
                     self._end = str(err)
                     raise EndOfStream from err
-                if raw is None:
+                if found is None:
                     break
-                sample = self._sample(self._bag, raw)
+                sample = self._sample(*found)
                 if sample is not None:
                     return sample
         raise EndOfStream
 
-    def _sample(self, bag: Bag, raw: Raw) -> Sample | None:
-        try:
-            if raw.data is None:
-                raise RecordingError("a chunk is damaged")
-            found = self._messages.read(bag.decode(self._topic, raw.data))
-            self._check(found)
-        except RecordingError:
+    def _sample(self, raw: Raw, found: Decoded | None) -> Sample | None:
+        if found is None or not self._fits(found):
             self._counters.corrupt += 1
             self._count += 1
             self._gap = True
@@ -211,11 +207,10 @@ class BagSource:
         self._counters.received += 1
         return sample
 
-    def _check(self, found: Decoded) -> None:
-        """Refuse messages of another shape than the first (a switched camera mode is allowed)."""
+    def _fits(self, found: Decoded) -> bool:
+        """Whether it is shaped as the first message (a camera may switch its mode)."""
         kind, shape = self._spec.kind, self._spec.shape
-        if kind is not Kind.VIDEO and found.payload.shape[-1] != shape[-1]:
-            raise RecordingError("the number of channels changed")
+        return kind is Kind.VIDEO or found.payload.shape[-1] == shape[-1]
 
     def _estimate(self, raw: Raw, found: Decoded) -> int:
         """Capture time of a message without a stamp: logged then, so captured before."""
