@@ -19,7 +19,7 @@ class Ahead:
     """The messages of one topic, decoded.
 
     Decoding a picture takes longer than all else in reading (1.5 ms for 640x480, JPEG or H.264)
-    and the libraries do it without holding Python's lock. What comes out does not depend on threads.
+    and the libraries do it without Python's lock. What comes out does not depend on threads.
 
     Args:
         bag: Open.
