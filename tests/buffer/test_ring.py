@@ -151,3 +151,12 @@ def test_readers_and_writers_do_not_disturb_each_other() -> None:
 def test_a_ring_without_room_is_refused() -> None:
     with pytest.raises(ValueError, match="positive"):
         Ring(NOSE, 0.0, 1)
+
+
+def test_a_bound_in_samples() -> None:
+    ring = Ring(NOSE, 1000.0, 1 << 20, max_samples=3)
+    for i in range(5):
+        ring.write(gas(i * S, i))
+    ring.write(gas(0, 9))  # older than all others: it is the oldest that goes
+    assert [s.seq for s in ring.window(0, 10 * S)] == [2, 3, 4]
+    assert ring.overwritten == 3

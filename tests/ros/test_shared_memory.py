@@ -258,6 +258,7 @@ def test_handover_takes_every_sample_once_whatever_way_it_comes() -> None:
 
 def test_what_shared_memory_cannot_do_is_refused_or_told() -> None:
     pytest.importorskip("rclpy")
+    pytest.importorskip("iceoryx2")
     from thymos_nodes import shared
 
     assert shared.stream_name("/robot/camera/image_raw") == "robot.camera.image_raw"
@@ -274,5 +275,12 @@ def test_what_shared_memory_cannot_do_is_refused_or_told() -> None:
     outlet.close()
     assert len(told) == 1
     assert "does not tell its size" in outlet.state
+    small = replace(unknown, shape=(2, 2, 3))
+    outlet = shared.Outlet("auto", f"/test{os.getpid()}/image", small, "lens", **options)
+    assert outlet.state == "shared memory, topic"
+    for size in (2, 4, 2):  # the picture grows: from then on by topic
+        outlet.write(Sample("camera", 0, 0, 0, np.zeros((size, size, 3), np.uint8)))
+    assert "does not fit" in outlet.state
+    assert len(told) == 2
     with pytest.raises(ThymosError):
         shared.Outlet("shm", "/camera/image_raw", unknown, "lens", **options)
