@@ -137,6 +137,8 @@ class Envelope:
 
     def _fit(self) -> None:
         """Mean and spread of all lines below the points (class docstring)."""
+        if self._seeded and len(self._closed) == self.BUCKETS // 4:
+            self._check_seed()
         k = len(self._closed)
         self.work += k
         c = sum(p[0] for p in self._closed) // k
@@ -146,16 +148,9 @@ class Envelope:
         best = self._edge(hull, c)
         top = float(np.min(y - best * dx))
         heights = y - best * dx - top
-        # A low quantile: long delays, even of most points, do not matter. Two points are always
-        # on their line, so few of them tell little of the mean.
-        mean = float(np.quantile(heights, 0.25)) / math.log(4 / 3)
-        mean += self.PRIOR_DELAY_NS * (2 / k) ** 2
-        if self._seeded and k == self.BUCKETS // 4:
-            self._seeded = False
-            if float(np.min(heights[1:])) > 12 * mean / k:
-                self._closed.popleft()
-                self._fit()
-                return
+        # Two points are always on their line, so few of them tell little of the mean.
+        seen = _mean_height(heights)
+        mean = seen + self.PRIOR_DELAY_NS * (2 / (k + 1)) ** 2
         rate = k / mean * k / self.BUCKETS
         slopes = self._slopes(dx, y, top - 40 / rate, best)
         hx, hy = _arrays(hull, c, y0)
@@ -168,8 +163,17 @@ class Envelope:
         spread = float(weight @ da**2) + min(mean, 1 / rate) ** 2
         self._var = (spread, float(weight @ (da * db)), float(weight @ db**2))
         # The least of k delays is still late by mean / k; doubly careful while k is small.
-        a -= mean / k * (k / self.BUCKETS) ** 2
+        a -= seen / k * (k / self.BUCKETS) ** 2
         self.slope, self._pivot, self._centre = b, (c, y0 + round(a)), c
+
+    def _check_seed(self) -> None:
+        """Drop a first point that lies far below all others."""
+        self._seeded = False
+        (x0, y0), *others = self._closed
+        heights = np.array([y - y0 - self._expected[0] * (x - x0) for x, y in others])
+        lowest = float(heights.min())
+        if lowest > 12 * _mean_height(heights - lowest) / len(heights):
+            self._closed.popleft()
 
     def _edge(self, hull: list[Point], c: int) -> float:
         """Slope of the hull over c, within what is possible."""
@@ -196,6 +200,11 @@ class Envelope:
         fine = np.concatenate((expected + scale * wide, self.CRYSTALS * wide))
         inside = fine[(fine > low) & (fine < high)]
         return np.unique(np.concatenate((np.linspace(low, high, 65), inside, [best])))
+
+
+def _mean_height(heights: Floats) -> float:
+    """Mean of exponential heights by a low quantile: even many spikes do not matter."""
+    return float(np.quantile(heights, 0.25)) / math.log(4 / 3)
 
 
 def _arrays(points: Iterable[Point], x0: int, y0: int) -> tuple[Floats, Floats]:

@@ -157,7 +157,7 @@ class ClockModel:
         first = self._last_out is None
         if self._base is None or self._restarted:
             return self._anchor(ticks, host_ns, jumped=self._restarted)
-        host_ns = max(host_ns, self._last_host)
+        host_ns = host_ns if first else max(host_ns, self._last_host)
         unwrapped, jumped = self._unwrap(ticks, host_ns)
         x = self._abscissa(unwrapped)
         excess = host_ns - x - self._envelope.at(x)
