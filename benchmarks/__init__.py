@@ -10,6 +10,7 @@ BENCHMARKS = {
     "window": "a window query over 10 s of three streams, both backends",
     "hop": "pictures from process to process, against rclpy",
     "replay": "a recording through the windower, against plain reading",
+    "clock": "capture times after drift and delay, against arrival and a base taken once",
     "growth": "cost as streams grow: 1 to 16 cameras, 1 to 64 channels",
     "small": "start-up, decoding, the report page",
     "path": "the whole street in real time, with all models",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 
 import numpy as np
@@ -61,6 +63,17 @@ def peer_module(name: str) -> tuple[ModuleType | None, str]:
         return importlib.import_module(name), name
     except ImportError as err:
         return None, f"{name}: not measured ({err})"
+
+
+@contextmanager
+def own_garbage() -> Iterator[None]:
+    """The garbage collector looks at nothing that was there before: only at the job's own."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def timed(job: Callable[[], object]) -> float:

@@ -41,12 +41,13 @@ def results(out: Path) -> dict[str, dict]:
 
 
 def test_what_runs_in_one_process(tmp_path: Path) -> None:
-    done = bench(tmp_path, "align", "growth", "window")
+    done = bench(tmp_path, "align", "clock", "growth", "window")
     assert done.returncode == 0, done.stderr + done.stdout
     assert "Traceback" not in done.stderr
     found = results(tmp_path)
     assert found["alignment, all three: equal to brute force"]["value"] == 100
     assert found["alignment, 1 Hz nose 0.6-0.9 s late: sets a second"]["reached"] is not None
+    assert found["clock error at 30 Hz, p95"]["ratio"] < 0.1
     assert "window of 1 s, in one process, p99" in found
     assert "window of 1 s, across processes, p99" in found
     for kind, most in (
