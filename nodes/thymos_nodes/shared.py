@@ -207,10 +207,15 @@ class Inlet:
                     if sample.t_recv_ns >= self._since:
                         self._take(self._arrived(sample))
             except ThymosError as err:
-                if str(err) != self._told:
-                    self._told = str(err)
-                    self._note(f"{self._name}: {err}" + (f" ({err.hint})" if err.hint else ""))
+                self._tell(f"{err}" + (f" ({err.hint})" if err.hint else ""))
                 self._halt.wait(RETRY_S)
+            except Exception as err:  # noqa: BLE001  these samples are lost, told, and on
+                self._tell(f"{type(err).__name__}: {err}")
+
+    def _tell(self, text: str) -> None:
+        if text != self._told:
+            self._told = text
+            self._note(f"{self._name}: {text}")
 
     def _arrived(self, sample: Sample) -> Arrived:
         spec = self._reader.spec

@@ -176,6 +176,23 @@ def test_what_a_slow_reader_lost_is_counted_and_flagged(domain: str) -> None:
         quick.close()
 
 
+def test_who_asks_for_the_past_and_polls_too_seldom_is_told_so(domain: str) -> None:
+    with (
+        SharedWriter(CAMERA, seconds=0.1, domain=domain) as writer,
+        SharedReader("camera", domain=domain) as reader,
+    ):
+        for seq in range(25):
+            writer.write(picture(seq))
+            assert reader.latest().seq == seq  # type: ignore[union-attr]
+        assert reader.count.lost == 0
+        got = reader.poll()
+        assert [s.seq for s in got] == list(range(15, 25))
+        assert reader.count.lost == 15
+        assert got[0].flags == Flag.GAP_BEFORE
+        writer.write(picture(25))
+        assert not any(s.flags for s in reader.poll())
+
+
 def test_a_reader_that_comes_late_is_given_the_past(domain: str) -> None:
     with SharedWriter(CAMERA, seconds=0.1, domain=domain) as writer:
         for seq in range(25):

@@ -6,13 +6,14 @@ import threading
 import time
 import weakref
 from collections import deque
+from dataclasses import replace
 
 from thymos.buffer import iox
 from thymos.buffer.link import ATTACH_S, Link, Tally
 from thymos.buffer.place import Place, checked
 from thymos.buffer.ring import Ring
 from thymos.errors import SharedMemoryError
-from thymos.samples import Sample, StreamSpec
+from thymos.samples import Flag, Sample, StreamSpec
 
 LOOK_S = 0.1  # after such a silence: is the writer still there?
 A_DAY_S = 86_400.0
@@ -54,7 +55,8 @@ class SharedReader:
         self._close = weakref.finalize(self, self._link.detach)
         self._spec: StreamSpec | None = None
         self._ring: Ring | None = None
-        self._fresh: deque[Sample] = deque(maxlen=1)
+        self._fresh: deque[Sample] = deque(maxlen=1)  # not handed out by `poll` yet
+        self._unread = 0  # that fell out of it
         self._next_look = 0.0
         self._closed = False
         self._attach()
@@ -98,9 +100,13 @@ class SharedReader:
         """All samples that have come since the last `poll` or `wait`, in order of writing."""
         with self._lock:
             self._drain()
-            found = tuple(self._fresh)
+            found, unread = list(self._fresh), self._unread
             self._fresh.clear()
-        return found
+            self._unread = 0
+            if unread:  # they were taken into the past by `window` and the like, and fell out
+                self.count.lost += unread
+                found[0] = replace(found[0], flags=found[0].flags | Flag.GAP_BEFORE)
+        return tuple(found)
 
     def wait(self, timeout_s: float) -> tuple[Sample, ...]:
         """As `poll`, but wait for at least one; none after `timeout_s` seconds.
@@ -143,10 +149,14 @@ class SharedReader:
         if self._closed:
             return
         came = False
-        while (sample := self._link.receive(self.count)) is not None:
+        for _ in range(self._fresh.maxlen or 1):  # a quick writer does not hold us here
+            sample = self._link.receive(self.count)
+            if sample is None:
+                break
             came = True
             assert self._ring is not None  # noqa: S101  made when it attached
             self._ring.write(sample)
+            self._unread += len(self._fresh) == self._fresh.maxlen
             self._fresh.append(sample)
         if came:
             self._next_look = time.monotonic() + LOOK_S

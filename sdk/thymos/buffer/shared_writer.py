@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from thymos.buffer import iox
-from thymos.buffer.layout import DTYPES, HEAD, NOTE_BYTES, WORD, Head, Layout
+from thymos.buffer.layout import DTYPES, HEAD, MAX_NDIM, NOTE_BYTES, WORD, Head, Layout
 from thymos.buffer.place import SHM, Announcement, Lock, Place
 from thymos.buffer.view import Chunk
 from thymos.errors import SharedMemoryError
@@ -146,7 +146,7 @@ class SharedWriter:
             SharedMemoryError: It is too large, or the writer is closed.
         """
         nbytes = int(np.prod(shape, dtype=np.int64)) * self._dtype.itemsize
-        if nbytes > self.layout.payload_bytes or len(shape) > 4:
+        if nbytes > self.layout.payload_bytes or len(shape) > MAX_NDIM:
             raise SharedMemoryError(
                 f"a payload of shape {shape} does not fit into '{self.name}'",
                 hint=f"up to {self.layout.payload_bytes} bytes; open the writer with its real spec",
