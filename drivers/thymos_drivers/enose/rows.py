@@ -179,7 +179,7 @@ class Assembler:
             if count < ROWS_TO_LEARN:
                 return []
             self.names = tuple(f"ch{i}" for i in range(length))
-        if len(line.values) != len(self.names):
+        if self._parts or len(line.values) != len(self.names):
             self.bad += 1
             return []
         return [self._reading([*line.values], None, arrived_ns)]

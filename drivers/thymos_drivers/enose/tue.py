@@ -18,6 +18,7 @@ _RECORD = struct.Struct("<f8h")
 _SIZE = _RECORD.size
 CHANNELS = tuple(f"MQ{i}" for i in range(8))
 MAX_COUNT = 1023
+_HIGH = MAX_COUNT >> 8
 MAX_STEP_S = 5.0
 """Two records further apart than this are not neighbours."""
 RECORDS_TO_LEARN = 4
@@ -105,6 +106,8 @@ class TueDecoder(Decoder):
             self._tail = b""
 
     def _at(self, position: int, after_s: float | None) -> tuple[float, ...] | None:
+        if self._buffer[position + 5] > _HIGH or self._buffer[position + 19] > _HIGH:
+            return None  # no count: most places are told apart by this alone
         record: tuple[float, ...] = _RECORD.unpack_from(self._buffer, position)
         seconds = record[0]
         if not (math.isfinite(seconds) and 0 <= seconds < 2**24):
