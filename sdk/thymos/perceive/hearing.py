@@ -5,6 +5,7 @@ Voice and words share one ear, so a sample is resampled and judged once whoever 
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -88,6 +89,7 @@ class Ear:
         self._chunks: deque[Chunk] = deque(maxlen=int(HISTORY_S * RATE / CHUNK))
         self._vad: Any = None
         self._resampler: Any = None
+        self._delay_ns = 0
         self._rest = np.zeros(0, dtype=np.float32)
         self._run = 0
         self._run_start_ns = 0
@@ -110,6 +112,7 @@ class Ear:
             if spec.rate_hz <= 0:
                 raise ModelError(f"the sound stream '{spec.name}' does not say its rate")
             self._vad = _load_vad()
+            self._delay_ns = _delay_ns(int(spec.rate_hz))
             self._spec = spec
             self._chunks.clear()
             self._last_ns = None
@@ -136,10 +139,18 @@ class Ear:
             self._cut(mono)
 
     def between(self, t0_ns: int, t1_ns: int) -> list[Chunk]:
-        """Chunks whose middle lies in [t0, t1), in order."""
-        half = CHUNK_NS // 2
+        """Chunks that end in (t0, t1] as far as `heard_to` goes, in order.
+
+        Those are the chunks that the sound from before `t1` makes, and no others, in whatever
+        blocks it came.
+        """
         with self._lock:
-            return [c for c in self._chunks if t0_ns <= c.t_ns + half < t1_ns]
+            late = self._delay_ns
+            return [c for c in self._chunks if t0_ns < c.end_ns + late <= t1_ns]
+
+    def heard_to(self, t1_ns: int) -> int:
+        """Up to when sound is in chunks once all from before `t1` has come: resampling delays."""
+        return t1_ns - self._delay_ns
 
     def ends(self, *, closed: bool = False) -> tuple[list[int], int | None]:
         """Take the ends of speech found since the last call, in order of time.
@@ -207,6 +218,21 @@ def _resampler(rate: int) -> Any:
     except ImportError as err:
         raise MissingExtraError("soxr", "perceive") from err
     return soxr.ResampleStream(rate, RATE, 1, dtype="float32")
+
+
+@functools.cache
+def _delay_ns(rate: int) -> int:
+    """How far the resampler is behind what it was given, at most; measured on one second."""
+    resampler = _resampler(rate)
+    if resampler is None:
+        return 0
+    block = np.zeros(max(1, rate // 1000), dtype=np.float32)
+    worst = given = made = 0
+    while given < rate:
+        given += len(block)
+        made += len(resampler.resample_chunk(block))
+        worst = max(worst, given * NS_PER_S // rate - made * NS_PER_S // RATE)
+    return worst + len(block) * NS_PER_S // rate  # it may be further behind between two blocks
 
 
 class SpeechFinder:

@@ -163,18 +163,19 @@ class WordsPerceiver:
     def _listen(self, window: Window) -> tuple[list[Word], float]:
         """New words up to the window's end, and seconds of speech that made no sense."""
         start = max(window.t0_ns - CATCH_UP_NS, self._next_ns or 0)
+        end = self._ear.heard_to(window.t1_ns)
         # A little of what was heard before helps the recogniser with what comes after it.
         chunks = self._ear.between(start - CONTEXT_NS, window.t1_ns)
-        self._next_ns = max(start, window.t1_ns)
+        self._next_ns = max(start, end)
         new: list[Word] = []
         lost = 0.0
         for said in _passages(chunks):
             if said.t1_ns <= start + CHUNK_NS:
                 continue
             words = [w for w in self._transcribe(said) if w.t0_ns + w.t1_ns >= 2 * start]
-            cut = said.t1_ns >= window.t1_ns - 2 * CHUNK_NS
+            cut = said.t1_ns >= end - 2 * CHUNK_NS
             length = said.t1_ns - max(start, said.t0_ns)
-            if words and cut and words[-1].t1_ns > window.t1_ns - TOUCHES_NS:
+            if words and cut and words[-1].t1_ns > end - TOUCHES_NS:
                 self._next_ns = words[-1].t0_ns
             elif not words and cut and length < RETRY_NS:
                 self._next_ns = max(start, said.t0_ns)
