@@ -19,8 +19,10 @@ from thymos.samples import NS_PER_S
 F64 = NDArray[np.float64]
 
 MIN_PAIRS = 5
-PAIR_S = 0.06
-"""A sound and a sight this close to the common shift are one event: two frames at 30 Hz."""
+PAIR_S = 0.04
+"""A sound and a sight this close to the common shift are one event: a frame, and a bit."""
+MAX_RIVAL = 0.6
+"""Share of the pairs that another shift may reach, by chance or by an even beat."""
 MIN_GAP_S = 0.25
 LOUD = 20.0
 """A click is this many times as powerful as what was before (13 dB)."""
@@ -51,8 +53,10 @@ class Paired:
 
     @property
     def confidence(self) -> float:
-        """Share of the events that fit, less those that would fit another shift as well."""
-        return max(0.0, (self.pairs - self.rival) / max(self.sounds, self.sights, 1))
+        """Share of the clicks that were seen, less if another shift pairs nearly as many."""
+        if not self.pairs:
+            return 0.0
+        return self.pairs / self.sounds * max(0.0, 1.0 - (self.rival / self.pairs) ** 2)
 
 
 def click_times(runs: list[tuple[int, float, F64]]) -> F64:
@@ -80,24 +84,29 @@ def click_times(runs: list[tuple[int, float, F64]]) -> F64:
 
 def flash_times(times_ns: NDArray[np.int64], brightness: F64) -> F64:
     """When the picture becomes brighter at once: halfway between the two frames."""
-    return _leaps(times_ns, np.diff(brightness, prepend=brightness[:1]), least=0.02)
+    times = times_ns / NS_PER_S
+    between = times - np.diff(times, prepend=times[:1]) / 2
+    return _leaps(between, np.diff(brightness, prepend=brightness[:1]), least=0.02)
 
 
 def clap_times(times_ns: NDArray[np.int64], motion: F64) -> F64:
-    """When motion stops at once: halfway between the last two frames that differ."""
+    """When motion stops at once: the last picture that moved.
+
+    The hands meet somewhere between two pictures. Met late, most of the way shows in the second of
+    them; met early, in the first. So the last that moved much is early as often as late.
+    """
     stop = np.zeros_like(motion)
     stop[:-1] = motion[:-1] - motion[1:]
-    return _leaps(times_ns, stop, least=0.002)
+    return _leaps(times_ns / NS_PER_S, stop, least=0.002)
 
 
-def _leaps(times_ns: NDArray[np.int64], change: F64, least: float) -> F64:
-    """Outstanding maxima of `change`, each halfway between its frame and the one before."""
+def _leaps(times: F64, change: F64, least: float) -> F64:
+    """Times of the outstanding maxima of `change`."""
     spread = 1.4826 * float(np.median(np.abs(change - np.median(change))))
-    high = max(least, 8 * spread, 0.35 * float(change.max(initial=0.0)))
-    times = times_ns / NS_PER_S
+    high = max(least, 8 * spread, 0.5 * float(change.max(initial=0.0)))
     found: list[tuple[float, float]] = []
     for i in np.flatnonzero(change >= high).tolist():
-        t = float(times[i] + times[max(i - 1, 0)]) / 2
+        t = float(times[i])
         if found and t - found[-1][0] < MIN_GAP_S:
             if change[i] > found[-1][1]:
                 found[-1] = (t, float(change[i]))
@@ -111,7 +120,7 @@ def pair(sounds: F64, sights: F64, kind: str, max_offset_s: float) -> Paired | N
     if not len(sounds) or not len(sights):
         return None
     every: F64 = (sounds[:, None] - sights[None, :]).ravel()
-    gaps: F64 = np.sort(every[np.abs(every) <= 2 * max_offset_s])
+    gaps: F64 = np.sort(every[np.abs(every) <= 1.5 * max_offset_s])
     if not len(gaps):
         return None
     counts: NDArray[np.int64] = (np.abs(gaps[:, None] - gaps) <= PAIR_S).sum(axis=1)

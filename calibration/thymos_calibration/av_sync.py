@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from thymos.samples import Origin
 from thymos_calibration.av_events import (
+    MAX_RIVAL,
     MIN_PAIRS,
     Paired,
     clap_times,
@@ -109,7 +110,7 @@ def by_events(seen: Observed, max_offset_s: float) -> AvOffset:
     if best is None or best.pairs < MIN_PAIRS:
         heard = f"{len(clicks)} clicks were heard, {best.pairs if best else 0} of them seen"
         return _none("events", f"{heard} (at least {MIN_PAIRS} are needed)", again, best)
-    if 2 * best.rival >= best.pairs:
+    if best.rival > MAX_RIVAL * best.pairs:
         return _none(best.kind, "the beat is too even to tell one event from the next", again, best)
     if best.confidence < 0.5:
         return _none(best.kind, "too many clicks and sights have no partner", again, best)
