@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from thymos.align import Attach, Join, Joined, Outcome, exact, last_before, linear, merge, nearest
+from thymos.align import (
+    Attach,
+    Join,
+    Joined,
+    Outcome,
+    all_in_span,
+    exact,
+    last_before,
+    linear,
+    merge,
+    nearest,
+)
 from thymos.errors import ConfigError
 from thymos.samples import NS_PER_S, EndOfStream, Flag, HealthReport, Kind, Sample, StreamSpec
 
@@ -169,6 +180,18 @@ def test_a_silent_stream_costs_no_more_than_the_queue_and_loses_no_picture() -> 
     assert len(join.flush()) == 100
 
 
+def test_what_a_full_queue_cost_is_not_taken_for_absence() -> None:
+    """A silent stream holds everything up until the other's queue is full: that is said."""
+    join = Join("camera", {"a": Attach(exact), "b": Attach(nearest(4 * MS))}, max_samples=50)
+    feed(join, in_order(every("camera", 100, 20, PICTURE), every("b", 10, 200, VALUES)))
+    join.close_stream("a")
+    rows = join.ready()
+    early, late = rows[3].streams["b"], rows[18].streams["b"]
+    assert (early.sample, early.proven) == (None, False)
+    assert early.reason == "the queue was full (max_samples)"
+    assert (late.outcome, late.proven) == (Outcome.CREATED, True)
+
+
 def test_a_callback_that_fails_is_reported_and_changes_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -309,6 +332,13 @@ def test_a_channel_that_is_not_valid_stays_so() -> None:
 
 
 def test_wrong_use_is_said() -> None:
+    for wrong in (lambda: nearest(-1), lambda: linear(-1), lambda: last_before(-1)):
+        with pytest.raises(ConfigError, match="negative"):
+            wrong()
+    with pytest.raises(ConfigError, match="empty"):
+        all_in_span(0)
+    with pytest.raises(ConfigError, match="negative"):
+        Attach(exact, max_wait_ns=-1)
     with pytest.raises(ConfigError, match="to itself"):
         Join("camera", {"camera": Attach(exact)})
     with pytest.raises(ValueError, match="not part of the join"):

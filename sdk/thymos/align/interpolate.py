@@ -20,6 +20,7 @@ from typing import Protocol
 import numpy as np
 
 from thymos.align.line import first_of
+from thymos.errors import ConfigError
 from thymos.samples import NS_PER_S, Sample, frozen
 
 FOR_EVER = NS_PER_S * 3600 * 24 * 365 * 100
@@ -101,6 +102,14 @@ class Nearest:
 
     tolerance_ns: int
 
+    def __post_init__(self) -> None:
+        """Check.
+
+        Raises:
+            ConfigError: The tolerance is negative.
+        """
+        _check(self.tolerance_ns >= 0, "the tolerance is negative")
+
     @property
     def after_ns(self) -> int:
         """Looks as far ahead as back."""
@@ -135,6 +144,14 @@ class LastBefore:
 
     tolerance_ns: int = FOR_EVER
 
+    def __post_init__(self) -> None:
+        """Check.
+
+        Raises:
+            ConfigError: The tolerance is negative.
+        """
+        _check(self.tolerance_ns >= 0, "the tolerance is negative")
+
     @property
     def after_ns(self) -> int:
         """Looks no further than the instant."""
@@ -167,6 +184,14 @@ class Linear:
     """
 
     tolerance_ns: int
+
+    def __post_init__(self) -> None:
+        """Check.
+
+        Raises:
+            ConfigError: The tolerance is negative.
+        """
+        _check(self.tolerance_ns >= 0, "the tolerance is negative")
 
     @property
     def after_ns(self) -> int:
@@ -214,6 +239,14 @@ class AllInSpan:
     before_ns: int
     after_ns: int = 0
 
+    def __post_init__(self) -> None:
+        """Check.
+
+        Raises:
+            ConfigError: The span is empty.
+        """
+        _check(self.before_ns + self.after_ns > 0, "the span is empty")
+
     def find(self, times: Sequence[int], t_ns: int, complete_to: int) -> Found:
         """See `Interpolator.find`."""
         end = t_ns + self.after_ns
@@ -229,6 +262,11 @@ class AllInSpan:
     def value(self, samples: Sequence[Sample], t_ns: int) -> Sample:
         """The newest of them."""
         return samples[-1]
+
+
+def _check(fine: bool, message: str) -> None:
+    if not fine:
+        raise ConfigError(message, hint="times are nanoseconds: 20 ms is 20_000_000")
 
 
 def _latest(times: Sequence[int], t_ns: int, tolerance_ns: int) -> int:

@@ -41,6 +41,15 @@ class Attach:
     required: bool = False
     gate: bool = True
 
+    def __post_init__(self) -> None:
+        """Check.
+
+        Raises:
+            ConfigError: The wait is negative.
+        """
+        if self.max_wait_ns is not None and self.max_wait_ns < 0:
+            raise ConfigError("max_wait_ns is negative", hint="give nanoseconds, or None")
+
 
 class Match(NamedTuple):
     """What one attached stream had at the instant of a primary sample.
@@ -101,6 +110,7 @@ class _Side(Line[Sample]):
         self.max_wait_ns = attach.max_wait_ns
         self.given_ns = NEVER  # results up to here were given out
         self.reason = ""  # why it ended
+        self.overflowed = False  # the oldest were let go because the queue was full
         self.stamped_wrongly: list[Sample] = []
 
     def cut(self, t_ns: int) -> None:
@@ -120,12 +130,15 @@ class _Side(Line[Sample]):
         skew_ns = sample.t_ns - t_ns
         read_ns = skew_ns if skew_ns else samples[0].t_ns - t_ns  # calculated: of the older one
         gaps = self.gaps(first, last)[0]
-        proven = outcome is CREATED
+        proven = outcome is CREATED and not self._misses(t_ns)
         return Match(CREATED, sample, samples, skew_ns, max(0, -read_ns), gaps, proven, "")
 
     def absence(self, t_ns: int, outcome: Outcome) -> Match:
         """That there is nothing for an instant, and why."""
-        if not self.open and self.reason:
+        misses = self._misses(t_ns)
+        if misses:
+            reason = "the queue was full (max_samples)"
+        elif not self.open and self.reason:
             reason = self.reason
         elif outcome is NOT_YET:
             back = self.behind(t_ns)
@@ -134,7 +147,12 @@ class _Side(Line[Sample]):
             reason = "it never brought a sample"
         else:
             reason = "none lies near enough in time"
-        return Match(outcome, None, (), None, None, 0, outcome is not NOT_YET, reason)
+        proven = outcome is not NOT_YET and not misses
+        return Match(outcome, None, (), None, None, 0, proven, reason)
+
+    def _misses(self, t_ns: int) -> bool:
+        """Whether what was let go because the queue was full may have been better."""
+        return self.overflowed and self.rule.needed_from(self.times, t_ns) == 0
 
     def check(self, sample: Sample) -> None:
         """Refuse to interpolate what is not a number.
@@ -267,7 +285,7 @@ class Join:
             self._went_back(side)
         if len(side.times) > self._max_samples and side is not self._primary:
             self._unmatched.add(side.items[0], "the queue is full (max_samples)")
-            side.floor_ns = side.times[0] + 1
+            side.floor_ns, side.overflowed = side.times[0] + 1, True
             side.forget(1)
         if self._unmatched:
             self._unmatched.tell()
@@ -408,7 +426,7 @@ class Join:
         for side in self._sides:
             count = side.rule.needed_from(side.times, oldest) - 1  # one more, to see a gap
             if count > 0:
-                side.floor_ns = side.times[count]
+                side.floor_ns, side.overflowed = side.times[count], False
                 side.forget(count)
 
 

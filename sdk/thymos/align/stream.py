@@ -114,9 +114,16 @@ class Track(Line[Mark]):
         return max(self.newest_reach_ns, self.newest_ns + max(1, self.period_ns()))
 
     def _inside(self, t0: int, t1: int) -> tuple[list[Mark], int]:
-        """Samples that touch [t0, t1), and the index after; a block may have begun before t0."""
+        """Samples that touch [t0, t1), and the index after; a block may have begun before t0.
+
+        A block of sound that is stamped before the end of the one before it counts as beginning
+        there. So a stream is complete up to the end of its newest block whatever the next stamp is.
+        """
         span = AllInSpan(t1 - t0 + self._longest)
         _, first, last = span.find(self.times, t1, self.complete_to)
+        if self.spec.kind is Kind.AUDIO:
+            while last - 1 > first and self.items[last - 2].end_ns >= t1:
+                last -= 1
         return [m for m in self.items[first:last] if m.end_ns > t0], last
 
     def holds(self, t0: int, t1: int) -> bool:
@@ -137,6 +144,8 @@ class Track(Line[Mark]):
         newest = self.items[last - 1] if last else None
         gaps, dropped = self.gaps(first, last)
         samples = self.ring.window(t0, t1)
+        if samples and newest is not None and samples[-1].t_ns > newest.t_ns:
+            samples = tuple(s for s in samples if s.t_ns <= newest.t_ns)  # see `_inside`
         age_ns = None if newest is None else max(0, t1 - self._instant(newest))
         state, reason = self._judge(inside, newest, age_ns, stale_after_s)
         if state == "present" and inside and self.gate and age_ns is not None:
@@ -157,7 +166,7 @@ class Track(Line[Mark]):
                 reason=reason,
             ),
             samples,
-            self.ring.before(t1),
+            samples[-1] if samples else self.ring.before(t1),
         )
 
     def _partial(self, late_ns: int, age_ns: int) -> str:
