@@ -50,7 +50,9 @@ def test_the_target_holds_for_an_hour(links: Any) -> None:
 
 @pytest.mark.parametrize("rate", [1.0, 10.0, 30.0, 100.0])
 @pytest.mark.parametrize("ppm", [-80.0, 0.0, 200.0])
-def test_the_stated_uncertainty_is_honest_and_not_lavish(links: Any, rate: float, ppm: float):
+def test_the_stated_uncertainty_is_honest_and_not_lavish(
+    links: Any, rate: float, ppm: float
+) -> None:
     held, used = [], []
     for seed in range(6):
         link = links.simulate(max(60, 90 / rate), rate, 100 + seed, ppm=ppm)
@@ -116,7 +118,8 @@ def test_a_warm_start_is_in_its_first_second_what_a_cold_one_is_after_ten(
 
 def test_after_a_reboot_the_skew_alone_helps(links: Any) -> None:
     """Without it a line of ten seconds is drawn towards the usual crystal."""
-    warm, cold = [], []
+    warm: list[Any] = []
+    cold: list[Any] = []
     for seed in range(8):
         link = links.simulate(100, 30.0, seed)
         before = ClockModel(tick_ns=1000, boot="a")
