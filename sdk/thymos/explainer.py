@@ -119,7 +119,8 @@ def _tracks(path: Path, absent: dict[str, str]) -> list[Source]:
             with source:  # look whether the track is there; the runner opens it again
                 pass
         except TrackMissingError as err:
-            absent[role] = str(err)
+            # Where the file lies is no part of the result: it may lie elsewhere tomorrow.
+            absent[role] = str(err).replace(str(path), path.name)
             continue
         sources.append(source)
     if not sources:

@@ -233,7 +233,7 @@ class BmeLog(BaseSource):
                 (),
                 f"{stream}_frame",
                 Origin.RECORDED,
-                str(path),
+                Path(path).name,
             )
         )
         self.path = Path(path)

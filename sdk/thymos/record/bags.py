@@ -226,7 +226,7 @@ class RosBag:
         except (RecordingError, GeneratorExit):
             raise
         except Exception as err:
-            raise RecordingError(f"'{self._path}' is damaged: {words(err)}") from err
+            raise RecordingError(f"'{self._path.name}' is damaged: {words(err)}") from err
 
     def decode(self, topic: Topic, data: bytes | memoryview) -> Any:
         """See `Bag`."""
