@@ -56,6 +56,8 @@ def write_markdown(out: Path, page: Path = PAGE) -> None:
         "|---|---|---|---|---|---|---|",
     ]
     for figure in load(out):
+        if _POINT.fullmatch(figure.name):
+            continue  # it is in the picture
         verdict = {None: "", True: "ok", False: "**missed**"}[figure.reached]
         lines.append(
             "| " + " | ".join([*(c.replace("|", "/") for c in cells(figure)), verdict]) + " |"

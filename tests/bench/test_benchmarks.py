@@ -126,10 +126,9 @@ def test_unknown_names_are_refused(tmp_path: Path) -> None:
     assert "no benchmark 'warp'" in done.stderr
 
 
-def figure(cameras: int, value: float, **more: object) -> dict[str, object]:
+def figure(name: str, value: float, **more: object) -> dict[str, object]:
     spread = {"min": value - 1, "max": value + 1, "n": 5}
     empty = {"peer": "", "peer_value": None, "ratio": None, "target": "", "reached": None}
-    name = f"growth: {cameras} cameras"
     return {"name": name, "value": value, "unit": "ms", "spread": spread, **empty, **more}
 
 
@@ -141,8 +140,10 @@ def test_the_page_gets_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (page.parent / "images").mkdir(parents=True)
     page.write_text(f"# Speed\n\nbefore\n\n{BEGIN}\nold\n{END}\n\nafter\n")
     body = [
-        figure(1, 2.0, target="<= 1", reached=False),
-        figure(2, 4.0, peer="them", peer_value=8.0, ratio=0.5),
+        figure("hop", 2.0, target="<= 1", reached=False),
+        figure("window", 4.0, peer="them", peer_value=8.0, ratio=0.5),
+        figure("growth: 1 cameras", 2.0),
+        figure("growth: 2 cameras", 4.0),
     ]
     (tmp_path / "bench.json").write_text(json.dumps(body))
     about = {
@@ -156,9 +157,10 @@ def test_the_page_gets_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "machine.json").write_text(json.dumps(about))
     write_markdown(tmp_path, page)
     text = page.read_text()
-    assert "| growth: 1 cameras | 2 ms | 1–3 (n 5) |  |  | <= 1 | **missed** |" in text
-    assert "| growth: 2 cameras | 4 ms | 3–5 (n 5) | 8 (them) | 1/2 |  |  |" in text
+    assert "| hop | 2 ms | 1–3 (n 5) |  |  | <= 1 | **missed** |" in text
+    assert "| window | 4 ms | 3–5 (n 5) | 8 (them) | 1/2 |  |  |" in text
     assert "old" not in text
     assert text.startswith("# Speed\n\nbefore\n")
     assert text.endswith(f"{END}\n\nafter\n")
-    assert "<svg" in (page.parent / "images" / "bench-growth.svg").read_text()
+    assert "growth" not in text
+    assert (page.parent / "images" / "bench-growth.svg").read_text().count("<circle") == 2
