@@ -13,8 +13,9 @@ from thymos.align.interpolate import (
     linear,
     nearest,
 )
-from thymos.align.join import Attach, Join, Joined, Match
+from thymos.align.join import Join, Joined
 from thymos.align.merge import merge
+from thymos.align.side import Attach, Match
 from thymos.align.stream import Track
 from thymos.align.tell import OnUnmatched
 from thymos.align.window import StreamSlice, Window, audio_span

@@ -10,73 +10,16 @@ Situated Intelligence", arXiv 2103.15975, section 3).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from thymos.align.interpolate import Found, Interpolator, Linear, Outcome, exact
-from thymos.align.line import ALWAYS, NEVER, Line
+from thymos.align.interpolate import Linear, Outcome, exact
+from thymos.align.line import NEVER, Line
+from thymos.align.side import Attach, Match, Side
 from thymos.align.tell import OnUnmatched, Unmatched
 from thymos.errors import ConfigError
-from thymos.samples import Kind, Sample, StreamSpec, duration_ns
+from thymos.samples import Kind, Sample, StreamSpec
 
-CREATED, DOES_NOT_EXIST, NOT_YET = Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Attach:
-    """How a stream is attached to the primary.
-
-    Attributes:
-        rule: Which samples belong to an instant: `exact`, `nearest(tolerance_ns)`,
-            `last_before(tolerance_ns)`, `linear(tolerance_ns)`, `all_in_span(before_ns, after_ns)`.
-        max_wait_ns: Live: a result waits for this stream until so long after its capture time, in
-            robot time; None waits for proof (or `close_stream`).
-        required: Whether a primary sample that finds nothing here gives no result; it is then told
-            to `on_unmatched`. Otherwise the absence is stated in the result.
-        gate: False for a stream that annotates, such as a slow nose: it never delays a result.
-    """
-
-    rule: Interpolator
-    max_wait_ns: int | None = None
-    required: bool = False
-    gate: bool = True
-
-    def __post_init__(self) -> None:
-        """Check.
-
-        Raises:
-            ConfigError: The wait is negative.
-        """
-        if self.max_wait_ns is not None and self.max_wait_ns < 0:
-            raise ConfigError("max_wait_ns is negative", hint="give nanoseconds, or None")
-
-
-class Match(NamedTuple):
-    """What one attached stream had at the instant of a primary sample.
-
-    Attributes:
-        outcome: `CREATED` if there is a sample. If not, `DOES_NOT_EXIST` is proven; `NOT_YET`
-            means that one may still come and waiting was over.
-        sample: The sample, None if there is none. For `linear` it is calculated; for
-            `all_in_span` it is the newest.
-        samples: The samples it rests on: one, two neighbours (`linear`), or all in the span.
-        skew_ns: Capture time of `sample` minus that of the primary, signed; None without one.
-        age_ns: How old the newest reading is that was not made after the primary; 0 if `sample`
-            was made after it, None without one.
-        gaps: Places right before the samples used where the stream lost something.
-        proven: False if a later arrival might have changed it: an annotating stream, or waiting
-            was over.
-        reason: Why there is none, in words; else empty.
-    """
-
-    outcome: Outcome
-    sample: Sample | None
-    samples: tuple[Sample, ...]
-    skew_ns: int | None
-    age_ns: int | None
-    gaps: int
-    proven: bool
-    reason: str
+NOT_YET = Outcome.NOT_YET
 
 
 class Joined(NamedTuple):
@@ -96,77 +39,6 @@ class Joined(NamedTuple):
     def t_ns(self) -> int:
         """Capture time of the primary."""
         return self.primary.t_ns
-
-
-class _Side(Line[Sample]):
-    """One stream of a join."""
-
-    def __init__(self, name: str, attach: Attach, reorder_ns: int) -> None:
-        super().__init__(reorder_ns)
-        self.name = name
-        self.rule = attach.rule
-        self.gate = attach.gate
-        self.required = attach.required
-        self.max_wait_ns = attach.max_wait_ns
-        self.given_ns = NEVER  # results up to here were given out
-        self.reason = ""  # why it ended
-        self.overflowed = False  # the oldest were let go because the queue was full
-        self.stamped_wrongly: list[Sample] = []
-
-    def cut(self, t_ns: int) -> None:
-        """Remember what is let go."""
-        kept = [s for s in self.items if s.t_ns < t_ns]
-        self.stamped_wrongly += self.items[len(kept) :]
-        super().cut(t_ns)
-
-    def end_ns(self, item: Sample) -> int:
-        """See `Line.end_ns`."""
-        return item.t_ns + (duration_ns(item, self.spec) if self.spec else 0)
-
-    def match(self, t_ns: int, outcome: Outcome, first: int, last: int) -> Match:
-        """What items [first, last) give for an instant."""
-        samples = tuple(self.items[first:last])
-        sample = self.rule.value(samples, t_ns)
-        skew_ns = sample.t_ns - t_ns
-        read_ns = skew_ns if skew_ns else samples[0].t_ns - t_ns  # calculated: of the older one
-        gaps = self.gaps(first, last)[0]
-        proven = outcome is CREATED and not self._misses(t_ns)
-        return Match(CREATED, sample, samples, skew_ns, max(0, -read_ns), gaps, proven, "")
-
-    def absence(self, t_ns: int, outcome: Outcome) -> Match:
-        """That there is nothing for an instant, and why."""
-        misses = self._misses(t_ns)
-        if misses:
-            reason = "the queue was full (max_samples)"
-        elif not self.open and self.reason:
-            reason = self.reason
-        elif outcome is NOT_YET:
-            back = self.behind(t_ns)
-            reason = "its clock went back" if back else "none has come yet"
-        elif self.newest_ns == NEVER:
-            reason = "it never brought a sample"
-        else:
-            reason = "none lies near enough in time"
-        proven = outcome is not NOT_YET and not misses
-        return Match(outcome, None, (), None, None, 0, proven, reason)
-
-    def _misses(self, t_ns: int) -> bool:
-        """Whether what was let go because the queue was full may have been better."""
-        return self.overflowed and self.rule.needed_from(self.times, t_ns) == 0
-
-    def check(self, sample: Sample) -> None:
-        """Refuse to interpolate what is not a number.
-
-        Raises:
-            ConfigError: `linear` on pictures or sound.
-        """
-        if isinstance(self.rule, Linear) and (
-            sample.payload.dtype.kind != "f" or sample.payload.ndim > 1
-        ):
-            raise ConfigError(
-                f"'{self.name}' cannot be interpolated: it is not one row of numbers",
-                hint="attach pictures and sound by nearest or last_before",
-            )
 
 
 class Join:
@@ -216,8 +88,8 @@ class Join:
             raise ConfigError(
                 f"'{primary}' cannot be attached to itself", hint="leave it out of `attach`"
             )
-        self._primary = _Side(primary, Attach(exact), reorder_ns)
-        self._sides = [_Side(name, how, reorder_ns) for name, how in attach.items()]
+        self._primary = Side(primary, Attach(exact), reorder_ns)
+        self._sides = [Side(name, how, reorder_ns) for name, how in attach.items()]
         self._lines = {side.name: side for side in (self._primary, *self._sides)}
         waits = [side.max_wait_ns for side in self._sides if side.gate]
         self._primary.max_wait_ns = (
@@ -225,8 +97,11 @@ class Join:
         )
         self._max_samples = max_samples
         self._promise = NEVER
-        self._stuck: tuple[_Side, int] | None = None  # who is waited for, and how far it was
+        self._stuck: tuple[Side, int] | None = None  # who is waited for, and how far it was
         self._before: Sample | None = None  # the primary sample before the one to come
+        self._head: Sample | None = None  # the primary sample whose turn it is,
+        self._asked = 0  # how many streams were asked about it,
+        self._final: list[Match | None] = []  # and those answers that nothing can change
         self._unmatched = Unmatched(on_unmatched)
         self.duplicates = 0
         """Samples left out because one of the same time and number was there."""
@@ -290,7 +165,7 @@ class Join:
         if self._unmatched:
             self._unmatched.tell()
 
-    def _late(self, side: _Side, sample: Sample) -> None:
+    def _late(self, side: Side, sample: Sample) -> None:
         """A sample from before what was given out: it may still be of use to results to come."""
         t_ns, seq = sample.t_ns, sample.seq
         before = self._before
@@ -308,7 +183,7 @@ class Join:
         behind = (side.given_ns - t_ns) / 1e6
         self._unmatched.add(sample, f"late: {behind:.1f} ms older than results already given out")
 
-    def _went_back(self, side: _Side) -> None:
+    def _went_back(self, side: Side) -> None:
         for sample in side.stamped_wrongly:
             self._unmatched.add(sample, "its stream's clock went back")
         side.stamped_wrongly.clear()
@@ -362,10 +237,9 @@ class Join:
         self._stuck = None
         for sample in waiting:
             full = len(waiting) - done > self._max_samples
-            found = self._find(sample.t_ns, now_ns, full)
-            if found is None:
+            if self._must_wait(sample, now_ns, full):
                 break
-            streams = self._matches(sample, found)
+            streams = self._matches(sample)
             if streams is not None:
                 gaps = int(primary.broken(self._before, sample))
                 given.append(Joined(sample, streams, gaps))
@@ -379,37 +253,43 @@ class Join:
             self._unmatched.tell()
         return given
 
-    def _find(self, t_ns: int, now_ns: int | None, full: bool) -> list[Found] | None:
-        """What every attached stream has at an instant; None while one must be waited for."""
-        promise, primary = self._promise, self._primary
-        reached = max(primary.complete_to, promise) if primary.open else ALWAYS
-        if t_ns > reached and not (full or _over(primary, t_ns, now_ns)):
+    def _must_wait(self, sample: Sample, now_ns: int | None, full: bool) -> bool:
+        """Whether a primary sample waits for a stream; final answers are kept as they come."""
+        t_ns, promise, primary = sample.t_ns, self._promise, self._primary
+        if self._head is not sample:
+            self._head, self._asked, self._final = sample, 0, [None] * len(self._sides)
+        reached = primary.reached(promise)
+        if t_ns > reached and not (full or primary.over(t_ns, now_ns)):
             self._stuck = primary, reached
-            return None
-        found: list[Found] = []
-        for side in self._sides:
-            reached = max(side.complete_to, promise) if side.open else ALWAYS
-            what = side.rule.find(side.times, t_ns, reached)
-            if what[0] is NOT_YET and side.gate and not (full or _over(side, t_ns, now_ns)):
-                self._stuck = side, reached
-                return None
-            found.append(what)
-        return found
+            return True
+        while self._asked < len(self._sides):
+            side = self._sides[self._asked]
+            if side.gate:
+                reached = side.reached(promise)
+                found = side.rule.find(side.times, t_ns, reached)
+                if found[0] is not NOT_YET:
+                    self._final[self._asked] = side.answer(t_ns, found)
+                elif not (full or side.over(t_ns, now_ns)):
+                    self._stuck = side, reached
+                    return True
+            self._asked += 1
+        return False
 
-    def _matches(self, sample: Sample, found: list[Found]) -> dict[str, Match] | None:
+    def _matches(self, sample: Sample) -> dict[str, Match] | None:
         """The matches of a primary sample; None, and told, if it lacks a required stream."""
         t_ns = sample.t_ns
         made: dict[str, Match] = {}
         lacking = ""
-        for side, (outcome, first, last) in zip(self._sides, found, strict=True):
+        for side, final in zip(self._sides, self._final, strict=True):
             side.given_ns = t_ns
-            if outcome is NOT_YET and side.gate:  # what comes up to there comes too late
-                side.given_ns += side.rule.after_ns
-            if first < last:
-                made[side.name] = side.match(t_ns, outcome, first, last)
-                continue
-            made[side.name] = match = side.absence(t_ns, outcome)
-            if side.required and not lacking:
+            match = final
+            if match is None:  # it annotates, or waiting is over: what is known by now
+                reached = side.reached(self._promise)
+                match = side.answer(t_ns, side.rule.find(side.times, t_ns, reached))
+                if side.gate and not match.proven:
+                    side.given_ns += side.rule.after_ns  # what comes up to there comes too late
+            made[side.name] = match
+            if side.required and match.sample is None and not lacking:
                 lacking = f"'{side.name}' is required: {match.reason}"
         if lacking:
             self._unmatched.add(sample, lacking)
@@ -428,10 +308,3 @@ class Join:
             if count > 0:
                 side.floor_ns, side.overflowed = side.times[count], False
                 side.forget(count)
-
-
-def _over(side: _Side, t_ns: int, now_ns: int | None) -> bool:
-    """Whether waiting for a stream is over: too long, or its clock went back."""
-    if now_ns is not None and side.max_wait_ns is not None and now_ns > t_ns + side.max_wait_ns:
-        return True
-    return side.behind(t_ns)
