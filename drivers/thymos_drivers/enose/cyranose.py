@@ -12,6 +12,7 @@ import re
 
 import numpy as np
 
+from thymos.clock import midpoint
 from thymos_drivers.enose.decoder import Decoder, Reading
 
 BAUD = 57600
@@ -105,6 +106,6 @@ class CyranoseDecoder(Decoder):
         restarted = self._tick is not None and tick < self._tick
         self._tick = tick
         lost, self._lost = self._lost, 0
-        middle_ns = (self._asked_ns + now_ns) // 2
+        middle_ns = midpoint(self._asked_ns, max(now_ns, self._asked_ns)).t_ns
         note = PHASES.get(phase, f"the nose is in phase {phase}")
         return Reading(ohm, None, middle_ns, lost, restarted, note=note)

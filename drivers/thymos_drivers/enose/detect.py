@@ -51,10 +51,11 @@ class Wish:
 
     def passive(self) -> list[Decoder]:
         """Decoders that only listen; the stricter ones first."""
+        starts = self.probe or self.protocol == "tue"
         every: list[Decoder] = [
             WireDecoder(),
             TextDecoder(self.header),
-            TueDecoder(self.rate_hz),
+            TueDecoder(self.rate_hz, starts=starts),
         ]
         return [d for d in every if self.protocol in ("auto", d.protocol)]
 
@@ -62,7 +63,7 @@ class Wish:
         """Decoders that ask, for a line that is silent at this speed."""
         found: list[Decoder] = []
         if self.protocol == "tue" or (self.protocol == "auto" and baud == TUE_BAUD):
-            found.append(TueDecoder(self.rate_hz, start=True))
+            found.append(TueDecoder(self.rate_hz, silent=True))
         if self.protocol == "cyranose" or (self.protocol == "auto" and baud == CYRANOSE_BAUD):
             pause_s = 1.0 / self.rate_hz if self.rate_hz else 0.5
             found.append(CyranoseDecoder(int(pause_s * 1e9)))

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from thymos.clock import midpoint
 from thymos.errors import (
     ConfigError,
     DeviceError,
@@ -129,7 +130,7 @@ class I2cNose(BaseSource):
         sample = Sample(
             self._spec.name,
             self._seq,
-            (begin_ns + end_ns) // 2,
+            midpoint(begin_ns, end_ns).t_ns,
             end_ns,
             frozen(values),
             flags,

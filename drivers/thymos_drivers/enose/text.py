@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from thymos.clock import midpoint
 from thymos_drivers.enose.decoder import Decoder, Reading
 from thymos_drivers.enose.framing import Framer
 from thymos_drivers.enose.rows import Assembler
@@ -65,8 +66,9 @@ class TextDecoder(Decoder):
         info = self.rows.info
         number, sent_ns = self._asked or (0, 0)
         tick = info.get("tick_ms", "")
-        if info.get("id") == str(number) and tick.isascii() and tick.isdigit() and len(tick) < 16:
-            self.synced.append((int(tick), (sent_ns + now_ns) // 2))
+        fits = info.get("id") == str(number) and now_ns >= sent_ns
+        if fits and tick.isascii() and tick.isdigit() and len(tick) < 16:
+            self.synced.append((int(tick), midpoint(sent_ns, now_ns).t_ns))
         info["type"] = "data"
         self._asked = None
 

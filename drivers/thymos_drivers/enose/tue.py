@@ -32,14 +32,22 @@ class TueDecoder(Decoder):
 
     Args:
         rate_hz: Rate to ask for; 0 leaves it as it is.
-        start: Do not wait for `ready` before it is started.
+        starts: It may be started when it says that it is ready.
+        silent: It is not heard: do not wait until it says so.
         again: The channels are known from an earlier time.
     """
 
     protocol = "tue"
     tick_ns = 1e3
 
-    def __init__(self, rate_hz: float = 0.0, *, start: bool = False, again: bool = False) -> None:
+    def __init__(
+        self,
+        rate_hz: float = 0.0,
+        *,
+        starts: bool = True,
+        silent: bool = False,
+        again: bool = False,
+    ) -> None:
         super().__init__()
         self.timed = True
         self._buffer = bytearray()
@@ -47,7 +55,8 @@ class TueDecoder(Decoder):
         self._last_s: float | None = None
         self._in_step = False
         self._row = 0
-        self._start = start or again
+        self._starts = starts
+        self._start = silent or again
         self._asked_ns = -ASK_EVERY_NS
         self.names = CHANNELS if again else ()
         self.rate_hz = rate_hz
@@ -96,7 +105,7 @@ class TueDecoder(Decoder):
         self._tail = heard[-64:]
         fresh = heard.rfind(_READY)
         if fresh >= 0 and fresh + len(_READY) > before:
-            self._start, self._in_step = True, False
+            self._start, self._in_step = self._starts, False
             self._asked_ns = -ASK_EVERY_NS
             self._restarted = self._last_s is not None
             self._last_s = None
