@@ -65,10 +65,14 @@ class McapBag:
         """Find topics and chunks by reading everything once (no index)."""
         schemas: dict[int, Any] = {}
         ended = False
+        gap: Place | None = None
         for place in walk(self._file):
             if place.torn:
-                break
-            if place.op == Op.CHUNK:
+                gap = place
+            elif place.op == Op.CHUNK:
+                if gap is not None:  # something follows: it is a gap, not the end
+                    self._chunks.append((gap, None))
+                    gap = None
                 self._scan_chunk(place, schemas)
             elif place.op in (Op.SCHEMA, Op.CHANNEL):
                 self._define(place.op, content(self._file, place), schemas)
@@ -138,7 +142,7 @@ class McapBag:
                 yield None
                 continue
             except OSError as err:
-                raise RecordingError(f"'{self._path}' cannot be read: {err.strerror}") from err
+                raise RecordingError(f"'{self._path.name}' cannot be read: {err.strerror}") from err
             yield from found
         for place in self._loose:
             yield message(memoryview(content(self._file, place)))

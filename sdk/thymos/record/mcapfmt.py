@@ -51,22 +51,64 @@ class Place(NamedTuple):
 def walk(file: BinaryIO) -> Iterator[Place]:
     """All records of the data section in order, without reading their contents.
 
-    Ends after the record that ends the data, at the end of the file, or after a torn record.
+    Where the way is lost (bytes that are no record, a record longer than the file) a torn place is
+    given and the walk goes on at the next chunk, if there is one. It ends after the record that
+    ends the data or at the end of the file.
     """
     size = file.seek(0, 2)
-    at = len(MCAP_MAGIC)
+    at = known = len(MCAP_MAGIC)
     while at < size:
         file.seek(at)
         head = file.read(9)
-        if len(head) < 9 or head[0] == 0:
-            yield Place(0, at, size - at, torn=True)
+        length = int.from_bytes(head[1:], "little")
+        if len(head) == 9 and _is_op(head[0]) and at + 9 + length <= size:
+            yield Place(head[0], at + 9, length)
+            if head[0] == Op.DATA_END:
+                return
+            known, at = at + 9, at + 9 + length
+            continue
+        op = head[0] if len(head) == 9 and _is_op(head[0]) else 0
+        start = at + 9 if op else at
+        # The length of the last record may be what is damaged: look from its content on.
+        found = _next_chunk(file, known)
+        yield Place(op, start, max(0, (found or size) - start), torn=True)
+        if found is None:
             return
-        op, length = head[0], int.from_bytes(head[1:], "little")
-        place = Place(op, at + 9, min(length, size - at - 9), at + 9 + length > size)
-        yield place
-        if place.torn or op == Op.DATA_END:
-            return
-        at = place.end
+        at = found
+        known = at + 9
+
+
+def _is_op(op: int) -> bool:
+    return Op.HEADER <= op <= Op.DATA_END or op >= 0x80  # from there on records are private
+
+
+_SIGNATURES = (b"\x04\0\0\0zstd", b"\x03\0\0\0lz4")
+_BEFORE = 9 + 8 + 8 + 8 + 4  # operation code, length, first, last, size, checksum
+_BLOCK = 1 << 20
+
+
+def _next_chunk(file: BinaryIO, at: int) -> int | None:
+    """Where the next compressed chunk begins, told by the name of its compression."""
+    size = file.seek(0, 2)
+    while at < size:
+        file.seek(at)
+        block = file.read(_BLOCK + 64)
+        places = sorted(p for s in _SIGNATURES for p in _all(block, s))
+        for place in places:
+            begin = at + place - _BEFORE
+            if place >= _BEFORE and block[place - _BEFORE] == Op.CHUNK:
+                head = block[place - _BEFORE + 1 : place - _BEFORE + 9]
+                if begin + 9 + int.from_bytes(head, "little") <= size:
+                    return begin
+        at += _BLOCK
+    return None
+
+
+def _all(block: bytes, what: bytes) -> Iterator[int]:
+    at = block.find(what)
+    while at >= 0:
+        yield at
+        at = block.find(what, at + 1)
 
 
 def read_summary(file: BinaryIO) -> tuple[Any, bool]:

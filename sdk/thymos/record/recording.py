@@ -314,7 +314,10 @@ def _stored_specs(bag: Bag) -> dict[str, StreamSpec]:
         if topic.name != SPEC_TOPIC or topic.msgtype != "std_msgs/msg/String":
             continue
         for raw in bag.messages(topic.name):
-            spec = spec_from_json(str(_decoded(bag, topic, raw).data))
+            try:
+                spec = spec_from_json(str(_decoded(bag, topic, raw).data))
+            except RecordingError:  # the metadata of the channels say the same
+                continue
             if spec is not None:
                 for name in topics_of(spec):
                     found.setdefault(name, spec)

@@ -359,7 +359,7 @@ class _Salvage:
             )
             self.lost.append(f"{span}: {why or 'the last chunk was not finished'}")
         else:
-            self.lost.append(f"{place.length} bytes at the end: a record that was not finished")
+            self.lost.append(f"{place.length} bytes that are no whole record")
 
 
 def _copy(writer: Any, record: Any) -> None:
