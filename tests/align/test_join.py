@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -329,6 +331,39 @@ def test_a_channel_that_is_not_valid_stays_so() -> None:
     assert (row.streams["gas"].skew_ns, row.streams["gas"].age_ns) == (0, 5 * MS)
     with pytest.raises(ValueError, match="read-only"):
         mixed.payload[0] = 0
+
+
+def test_the_newest_of_a_span_may_be_of_the_very_instant() -> None:
+    join = Join("camera", {"imu": Attach(all_in_span(30 * MS, 5 * MS))})
+    (row,) = feed(join, in_order(every("imu", 10, 9, VALUES), every("camera", 1, 1, PICTURE, 40)))
+    match = row.streams["imu"]
+    assert [s.t_ns // MS for s in match.samples] == [10, 20, 30, 40]
+    assert (match.skew_ns, match.age_ns) == (0, 0)
+
+
+def test_a_rule_of_ones_own() -> None:
+    class FirstAfter:
+        """The first sample after the instant, however late."""
+
+        after_ns = 10 * S
+
+        def find(self, times: Sequence[int], t_ns: int, complete_to: int) -> Any:
+            at = bisect_right(times, t_ns)
+            if at == len(times):
+                return (Outcome.DOES_NOT_EXIST if complete_to > 10**18 else Outcome.NOT_YET), at, at
+            return (Outcome.CREATED if complete_to >= times[at] else Outcome.NOT_YET), at, at + 1
+
+        def needed_from(self, times: Sequence[int], t_ns: int) -> int:
+            return bisect_right(times, t_ns)
+
+        def value(self, samples: Sequence[Sample], t_ns: int) -> Sample:
+            return samples[0]
+
+    join = Join("camera", {"enose": Attach(FirstAfter())})
+    nose, camera = every("enose", 100, 4, VALUES, 50), every("camera", 40, 10, PICTURE)
+    rows = feed(join, in_order(nose, camera)) + list(join.flush())
+    after = [m.sample.seq if m.sample else None for r in rows for m in r.streams.values()]
+    assert after == [0, 0, 1, 1, 2, 2, 2, 3, 3, None]
 
 
 def test_wrong_use_is_said() -> None:

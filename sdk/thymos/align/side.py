@@ -103,10 +103,11 @@ class Side(Line[Sample]):
         samples = tuple(self.items[first:last])
         sample = self.rule.value(samples, t_ns)
         skew_ns = sample.t_ns - t_ns
-        read_ns = skew_ns if skew_ns else samples[0].t_ns - t_ns  # calculated: of the older one
+        reading = sample if sample is samples[-1] else samples[0]  # calculated: the older one
+        age_ns = max(0, t_ns - reading.t_ns)
         gaps = self.gaps(first, last)[0]
         proven = outcome is CREATED and not self._misses(t_ns)
-        return Match(CREATED, sample, samples, skew_ns, max(0, -read_ns), gaps, proven, "")
+        return Match(CREATED, sample, samples, skew_ns, age_ns, gaps, proven, "")
 
     def _absence(self, t_ns: int, outcome: Outcome) -> Match:
         """That there is nothing for an instant, and why."""
