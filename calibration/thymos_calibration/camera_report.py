@@ -7,8 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from thymos_calibration.camera import GRID, Intrinsics, Views
-from thymos_calibration.store import Calibration, CalibrationError
+from thymos.samples import StreamSpec
+from thymos_calibration.camera import GRID, KIND, Intrinsics, Views
+from thymos_calibration.store import (
+    MAX_AGE_DAYS,
+    Calibration,
+    CalibrationError,
+    CalibrationStore,
+)
 
 
 def camera_info(result: Calibration) -> str:
@@ -42,6 +48,28 @@ def camera_info(result: Calibration) -> str:
             "",
         ]
     )
+
+
+def stored_camera_info(spec: StreamSpec, store: CalibrationStore | None = None) -> Path:
+    """The `camera_info` YAML of a camera, by its serial number or name, at the size it gives.
+
+    Raises:
+        CalibrationError: It was never calibrated, too long ago, or at another size.
+    """
+    store = store or CalibrationStore()
+    result = store.load_for(KIND, spec, max_age_days=MAX_AGE_DAYS[KIND])
+    text = camera_info(result)
+    size = (result.values["width"], result.values["height"])
+    if spec.shape[:2] != (size[1], size[0]):
+        raise CalibrationError(
+            f"'{result.device}' was calibrated at {size[0]}x{size[1]} pixels and now gives "
+            f"{spec.shape[1]}x{spec.shape[0]}",
+            hint="open it at that size, or calibrate it at this one",
+        )
+    path = store.path(result).with_suffix(".camera_info.yaml")
+    if not path.exists():
+        _write(path, text)
+    return path
 
 
 def _plain(name: str) -> str:
@@ -93,10 +121,14 @@ def write_beside(path: Path, result: Calibration, views: Views, found: Intrinsic
     texts = {".camera_info.yaml": camera_info(result), ".coverage.svg": coverage_svg(views, found)}
     out = []
     for suffix, text in texts.items():
-        beside = path.with_name(path.stem + suffix)
-        try:
-            beside.write_text(text, encoding="utf-8")
-        except OSError as err:
-            raise CalibrationError(f"cannot write '{beside}': {err.strerror}") from err
+        beside = path.with_suffix(suffix)
+        _write(beside, text)
         out.append(beside)
     return out
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as err:
+        raise CalibrationError(f"cannot write '{path}': {err.strerror}") from err

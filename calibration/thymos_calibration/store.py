@@ -195,6 +195,10 @@ class CalibrationStore:
                 return self.load(kind, name, max_age_days=max_age_days)
         return self.load(kind, identity(spec), max_age_days=max_age_days)
 
+    def path(self, result: Calibration) -> Path:
+        """The file of a result that was loaded from here: the newest of its kind and device."""
+        return self.files(result.kind, result.device)[-1]
+
     def files(self, kind: str, device: str) -> list[Path]:
         """All results of this kind for this device, oldest first."""
         return sorted(self._place(kind, device).glob("[0-9]*.json"), key=_order)

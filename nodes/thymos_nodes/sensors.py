@@ -15,6 +15,7 @@ from thymos.errors import ConfigError
 from thymos.estimate import source_info
 from thymos.reading import Readers
 from thymos.samples import Kind, Sample, StreamSpec
+from thymos_calibration.camera_report import stored_camera_info
 from thymos_nodes import bridges, convert, convert_sensors, diagnostics, qos, shared
 from thymos_nodes.diagnostics import Rate, Task
 from thymos_nodes.lifecycle import ThymosNode
@@ -217,11 +218,18 @@ class CameraNode(SensorNode):
     kind = Kind.VIDEO
     PARAMS = (
         *_params("v4l2:/dev/video0", "camera_color_optical_frame"),
-        Param("calibration", "", "YAML file of camera_calibration; empty: no camera_info."),
+        Param(
+            "calibration",
+            "",
+            "YAML file of a calibration; 'stored': what `thymos calibrate camera` measured of this "
+            "camera; empty: no camera_info.",
+        ),
     )
 
     def _make_publishers(self) -> None:
         path = self.value("calibration")
+        if path == "stored":
+            path = str(stored_camera_info(self.spec))
         self._calibration = convert_sensors.camera_info(path) if path else None
         self._image = self._sensor_publisher(Image, self.topic)
         if self._calibration is not None:
