@@ -7,6 +7,7 @@ which speed (at a wrong one the host gets garbage), and what it is told.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pty
 import select
@@ -16,10 +17,30 @@ import threading
 import time
 import tty
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from thymos_drivers.enose.wire import Description, WireEncoder
+
+
+def note_down(
+    device: str,
+    what: str,
+    told: str,
+    *,
+    lost: int | None = None,
+    reported: int | None = None,
+    again_s: float | None = None,
+) -> None:
+    """Add a row to the fault table, if THYMOS_FAULT_TABLE names a file for it."""
+    path = os.environ.get("THYMOS_FAULT_TABLE")
+    if path:
+        row = {"device": device, "what": what, "told": told or "nothing"}
+        more = {"lost": lost, "reported": reported, "good_again_s": again_s}
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row | more, ensure_ascii=False) + "\n")
+
 
 BOOT = b"ets Jun  8 2016 00:22:57\r\nrst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n"
 SPEEDS = {termios.B9600: 9600, termios.B19200: 19200, termios.B57600: 57600}
@@ -240,6 +261,9 @@ class Own(Firmware):
 
     def row(self, n: int, ms: int) -> bytes:
         return self.wire.data(n - self.base, ms, (count(n), 2e4 + n, 21.5))
+
+    def told(self, data: bytes, ms: int) -> bytes:
+        return self.wire.header() if b"?" in data else b""
 
 
 ALL: tuple[type[Firmware], ...] = (

@@ -7,11 +7,8 @@ to it as a line of JSON.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +26,7 @@ from helpers_noses import (
     Seeed,
     SmellNet,
     Tue,
+    note_down,
 )
 
 from thymos.samples import NS_PER_S, Counters, Flag, Health, Sample
@@ -120,19 +118,9 @@ def learn(firmware: Firmware) -> Decoder:
     return next(d for d in decoders if d.learnt and d.good > d.noise)
 
 
-def note_down(kind: type[Firmware], what: str, run: Run) -> None:
-    path = os.environ.get("THYMOS_FAULT_TABLE")
-    if not path:
-        return
-    row = {
-        "device": kind.name,
-        "what": what,
-        "told": "; ".join(run.told) or "nothing",
-        "lost": run.missing,
-        "reported": run.counters.dropped,
-    }
-    with Path(path).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+def tell(kind: type[Firmware], what: str, run: Run) -> None:
+    told, lost = "; ".join(run.told), run.missing
+    note_down(kind.name, what, told, lost=lost, reported=run.counters.dropped)
 
 
 def middle(row: bytes) -> int:
@@ -155,7 +143,7 @@ def test_damage_loses_what_it_hits_and_says_so(kind: type[Firmware], what: str) 
     polled = kind is Cyranose  # a second passes before it is asked again
     total = TOTAL + 20 * polled
     run = play(firmware, {AT: FAULTS[what]}, total=total)
-    note_down(kind, what, run)
+    tell(kind, what, run)
     numbers = run.numbers
     whole = [n for n in numbers if n >= 0]
     assert set(whole) <= set(range(total)), "a reading that was never made"
@@ -177,14 +165,14 @@ def test_damage_loses_what_it_hits_and_says_so(kind: type[Firmware], what: str) 
 @pytest.mark.parametrize("kind", [Tue, Own], ids=lambda kind: kind.name)
 def test_readings_that_vanish_whole_are_counted(kind: type[Firmware]) -> None:
     run = play(kind(), {n: lambda _: b"" for n in (30, 31, 32, 45)})
-    note_down(kind, "four whole readings lost", run)
+    tell(kind, "four whole readings lost", run)
     assert run.missing == run.counters.dropped == 4
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.name)
 def test_a_restart_is_told_and_costs_nothing_else(kind: type[Firmware]) -> None:
     run = play(kind(), {}, restart_at=AT)
-    note_down(kind, "micro-controller restarts", run)
+    tell(kind, "micro-controller restarts", run)
     assert [n for n in run.numbers if n >= 0] == list(range(run.numbers[0], TOTAL))
     assert run.counters.dropped == 0
     knows = kind().ticks or BOOT in kind().boot or kind is Cyranose
@@ -196,7 +184,7 @@ def test_a_restart_is_told_and_costs_nothing_else(kind: type[Firmware]) -> None:
 
 def test_boot_text_between_readings_is_no_reading() -> None:
     run = play(OpenSmellOld(), {AT: lambda row: BOOT + row})
-    note_down(OpenSmellOld, "boot text between readings", run)
+    tell(OpenSmellOld, "boot text between readings", run)
     assert run.missing == run.counters.dropped == 0
     assert run.counters.corrupt == 0
 
@@ -206,7 +194,7 @@ def test_much_damage_is_a_degraded_nose(kind: type[Firmware]) -> None:
     # The TU/e nose has no checksum: there a flipped bit is a wrong value nobody can see.
     what = "a reading cut short" if kind is Tue else "a flipped bit"
     run = play(kind(), dict.fromkeys(range(30, 50, 3), FAULTS[what]), total=90)
-    note_down(kind, "every third reading damaged", run)
+    tell(kind, "every third reading damaged", run)
     assert run.missing == run.counters.dropped == 7
     assert any("unreadable" in reason for reason in run.told)
 
@@ -228,7 +216,7 @@ def swapped(old: bytes, new: bytes) -> Fault:
 )
 def test_values_that_are_none(kind: type[Firmware], what: str, fault: Fault, reason: str) -> None:
     run = play(kind(), dict.fromkeys(range(20, 55), fault))
-    note_down(kind, what, run)
+    tell(kind, what, run)
     bad = [s for s in run.samples if reason in s.note]
     assert len(bad) >= 30
     assert all(np.isnan(s.payload).any() for s in bad)
@@ -245,7 +233,7 @@ def test_a_resistance_that_never_moves_is_stuck() -> None:
             return self.wire.data(n, ms, (100 + n, 20_000.0, 21.5))
 
     run = play(Stuck(), {}, total=80)
-    note_down(Stuck, "stuck sensor", run)
+    tell(Stuck, "stuck sensor", run)
     assert "CO: stuck at 20000" in run.samples[-1].note
     assert np.isnan(run.samples[-1].payload[1])
     assert any("CO: stuck" in reason for reason in run.told)
@@ -253,7 +241,7 @@ def test_a_resistance_that_never_moves_is_stuck() -> None:
 
 def test_an_answer_that_never_comes_is_one_reading_lost() -> None:
     run = play(Cyranose(), {n: lambda _: b"" for n in (30,)}, total=80)
-    note_down(Cyranose, "no answer", run)
+    tell(Cyranose, "no answer", run)
     assert run.counters.dropped == run.counters.corrupt == 1
     assert run.samples[-1].seq == len(run.samples)
 
@@ -274,7 +262,7 @@ def test_a_fault_the_nose_reports_is_told_once() -> None:
             return fault + super().row(n, ms)
 
     run = play(Osm(), {})
-    note_down(Osm, "it reports a fault", run)
+    tell(Osm, "it reports a fault", run)
     assert run.told == ["the nose reports: 6,fan stands still"]
     assert run.counters.dropped == 0
     assert Health.DEGRADED  # the state that goes with a reason

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
+import time
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -14,12 +16,14 @@ from helpers_noses import (
     Board,
     Cyranose,
     Firmware,
+    OpenSmell,
     OpenSmellOld,
     Own,
     RpiOdor,
     Seeed,
     SniffSniff,
     Tue,
+    note_down,
 )
 
 from thymos.clock import MonotonicClock
@@ -74,10 +78,10 @@ def test_every_nose_is_found_by_listening(kind: type[Firmware]) -> None:
     assert [s.seq for s in samples] == list(range(wanted))
 
 
-@pytest.mark.parametrize("hz", [10.0, 100.0, 250.0])
+@pytest.mark.parametrize("hz", [10.0, 250.0])
 @pytest.mark.parametrize("kind", [SniffSniff, Tue, Own], ids=lambda kind: kind.name)
 def test_rates(kind: type[Firmware], hz: float) -> None:
-    wanted = int(min(100, 2 * hz))
+    wanted = int(min(100, 1.2 * hz))
     with Board(kind(), hz=hz) as board, SerialNose(board.port, wish=QUICK) as nose:
         samples = read_some(nose, wanted)
         assert nose.counters.dropped == 0
@@ -127,13 +131,18 @@ def test_unplugged_and_back_at_another_port(monkeypatch: pytest.MonkeyPatch) -> 
                 nose.read(0.1)
             lost = "; ".join(nose.events())
             board.plug()
-            assert board.port == first or board.port != first  # the system chooses
             there.append(board.port)
-            after = read_some(nose, 10)
+            began = time.monotonic()
+            after = read_some(nose, 1)
+            again_s = round(time.monotonic() - began, 1)
+            after += read_some(nose, 9)
             assert nose.counters.reconnects == 1
             assert nose.spec.channels == ("NO2", "CO", "temperature")
             assert nose.spec.extra["port"] == board.port
     assert "went away" in lost
+    gap = numbers(after)[0] - numbers(before)[-1] - 1
+    note_down("Thymos wire", "unplugged, back at another port", lost, again_s=again_s)
+    assert gap >= 0
     assert after[0].flags & Flag.GAP_BEFORE
     assert after[0].t_ns > before[-1].t_ns
     assert numbers(after) == list(range(numbers(after)[0], numbers(after)[0] + 10))
@@ -156,6 +165,7 @@ def test_two_programs_on_one_nose() -> None:
         with pytest.raises(DeviceError, match="in use by another program") as taken:
             SerialNose(board.port, wish=QUICK).open()
         assert "fuser" in taken.value.hint
+        note_down("any", "two programs on one device", f"{taken.value}: {taken.value.hint}")
 
 
 def test_a_silent_port_is_asked_only_if_that_is_allowed() -> None:
@@ -228,9 +238,12 @@ def test_a_board_with_a_changed_speed_is_found_again() -> None:
             assert nose.spec.extra["baud"] == "9600"
             read_some(nose, 3)
         board.firmware.baud = 57600
+        began = time.monotonic()
         with nose:
             assert nose.spec.extra["baud"] == "57600"
             read_some(nose, 3)
+        again_s = round(time.monotonic() - began, 1)
+        note_down("Seeed", "wrong speed: found at the next one", "", again_s=again_s)
 
 
 def test_unplugging_while_it_is_listened_to() -> None:
@@ -241,3 +254,38 @@ def test_unplugging_while_it_is_listened_to() -> None:
         nose.open()
     with contextlib.suppress(DeviceError):
         nose.close()
+
+
+def test_a_nose_on_the_network() -> None:
+    """OpenSmell boards with WiFi print the same lines on TCP 8080."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        stop = threading.Event()
+
+        def serve() -> None:
+            peer, _ = server.accept()
+            firmware, n = OpenSmell(), 0
+            with peer, contextlib.suppress(OSError):
+                peer.sendall(firmware.boot)
+                while not stop.wait(0.01):
+                    peer.sendall(firmware.row(n, 10 * n))
+                    n += 1
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        nose = SerialNose(f"socket://127.0.0.1:{server.getsockname()[1]}", wish=QUICK)
+        with nose:
+            got = numbers(read_some(nose, 10))
+            assert got == list(range(got[0], got[0] + 10))
+            stop.set()
+            thread.join()
+            with pytest.raises(DeviceLostError):
+                read_some(nose, 1000)
+        assert nose.health.health is Health.LOST
+
+
+def test_never_there() -> None:
+    with pytest.raises(DeviceNotFoundError) as missing:
+        SerialNose("/dev/ttyUSB77").open()
+    note_down("any", "never there", f"{missing.value}: {missing.value.hint}")
+    with pytest.raises(DeviceError):
+        SerialNose("socket://127.0.0.1:1", wish=QUICK).open()

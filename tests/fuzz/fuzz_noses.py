@@ -136,7 +136,7 @@ class File:
         self._path.write_bytes(data)
         try:
             with self._make(self._path) as source:
-                width, last = len(source.spec.channels), -1
+                width, last = len(source.spec.channels), -(10**19)  # time begins anywhere
                 while True:
                     sample = source.read()
                     assert sample is not None
