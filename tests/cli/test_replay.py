@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from media import write_media
 from thymos.align import merge
+from thymos.config import ReasonConfig, load_config
+from thymos.explainer import explain
 from thymos.record import Recorder
 from thymos_drivers.sim import open_enose
 
@@ -78,17 +81,18 @@ def test_repeat_proves_it_in_processes_of_their_own(thymos, bag: Path) -> None:
 
 def test_repeat_tells_what_differs(monkeypatch: pytest.MonkeyPatch, bag: Path, capsys) -> None:
     from thymos.cli import replay_repeat
-    from thymos.config import load_config
 
-    plain = replay_repeat._run
+    config = load_config(None)
+    config = config.model_copy(update={"reason": ReasonConfig(backend="rules")})
+    line = next(explain(bag, config=config)).line().encode()
     runs: list[bytes] = []
 
-    def tampered(command: list[str]) -> bytes:
-        runs.append(plain(command))
-        return runs[-1] if len(runs) < 2 else runs[-1].replace(b'"rules"', b'"other"', 1)
+    def tampered(_command: list[str]) -> bytes:
+        runs.append(line if not runs else line.replace(b'"rules"', b'"other"', 1))
+        return runs[-1]
 
     monkeypatch.setattr(replay_repeat, "_run", tampered)
-    assert replay_repeat.prove(bag, None, load_config(None), "max", 3, 0) == 1
+    assert replay_repeat.prove(bag, None, config, "max", 3, 0) == 1
     assert len(runs) == 2
     assert "explanation.backend" in capsys.readouterr().out
 
@@ -157,3 +161,25 @@ def test_the_whole_street_gives_the_same_bytes(
         burner.kill()
         burner.wait()
     assert loaded.out == plain.out
+
+
+@pytest.mark.parametrize("name", ["sound.wav", "cut.mcap"])
+def test_where_a_file_lies_is_no_part_of_the_result(
+    thymos, bag: Path, tmp_path: Path, name: str
+) -> None:
+    """A golden file made on a desk holds in CI; so do faults of a file, told in the windows."""
+    near, far = tmp_path / name, tmp_path / "far" / "away" / name
+    far.parent.mkdir(parents=True)
+    if name == "sound.wav":
+        write_media(near, seconds=1)
+    else:
+        whole = bag.read_bytes()
+        near.write_bytes(whole[: len(whole) * 3 // 4])
+    far.write_bytes(near.read_bytes())
+    lines = [
+        thymos("replay", path, *RULES, "--json", env={"THYMOS_MODELS": str(tmp_path / "none")}).out
+        for path in (name, far)
+    ]
+    assert lines[0] == lines[1] != ""
+    assert name in lines[0]
+    assert str(tmp_path) not in lines[0]

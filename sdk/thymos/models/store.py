@@ -134,7 +134,7 @@ class ModelStore:
         missing = [file for file in entry.files if not (folder / file).is_file()]
         if missing:
             raise ModelError(
-                f"the model '{name}' is not here ({folder / missing[0]} is missing)",
+                f"the model '{name}' is not here ({name}/{missing[0]} is missing)",
                 hint=f"thymos models pull {name}",
             )
         if not _remembered(folder, entry):
