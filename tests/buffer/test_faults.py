@@ -106,8 +106,8 @@ def test_readers_are_killed_at_any_moment(domain: str) -> None:
 
 
 def left(domain: str) -> list[str]:
-    """What is there though nobody writes or reads, without the two files that always stay."""
-    return [f for f in files(domain) if not f.endswith((".global_mgmt", "camera.lock"))]
+    """What is there though nobody writes or reads, without the few small files that stay."""
+    return [f for f in files(domain) if not f.endswith((".global_mgmt", ".lock"))]
 
 
 def test_a_reader_that_stands_still_disturbs_nobody(domain: str) -> None:
@@ -232,6 +232,10 @@ def fill():
         (
             32,
             """
+if os.fork() == 0:  # dies with its memory
+    dead = SharedWriter(VGA, max_bytes=20 << 20, readers=1, domain='d')
+    os.kill(os.getpid(), 9)
+os.wait()
 writer = SharedWriter(VGA, max_bytes=16 << 20, readers=1, domain='d')
 fill()  # the memory of the writer is its own: nobody can take it away
 for seq in range(200):
@@ -255,6 +259,45 @@ def test_a_full_memory_is_an_error_and_not_a_crash(megabytes: int, program: str)
     if "mount:" in done.stderr:
         pytest.skip(f"no mount here: {done.stderr.strip()}")
     assert done.returncode == 0, f"{done.returncode} {done.stdout}{done.stderr}"
+
+
+def test_what_died_while_it_started_is_cleared_away(domain: str) -> None:
+    place = Place.of(domain)
+    writer_in_peace(domain)
+    (broken,) = SHM.glob(f"{place.prefix}*.global_mgmt")
+    broken.chmod(0o200)  # iceoryx2 makes it so at first; nobody can open a half-made one
+    orphan = place.root / "nodes" / "123"
+    orphan.mkdir(parents=True, exist_ok=True)
+    (orphan / f"{place.prefix}_node.details").touch()
+    memory = SHM / f"{place.prefix}dead.data"
+    memory.write_bytes(b"face")
+    writer_in_peace(domain)
+    assert left(domain) == []
+    with (
+        SharedReader("camera", domain=domain) as reader,
+        SharedWriter(children.SPEC, seconds=0.1, domain=domain) as writer,
+    ):
+        orphan.mkdir(parents=True)
+        assert SharedReader("camera", domain=domain).attached  # a start among the living
+        assert not orphan.exists()
+        while not reader.wait(0.01):
+            writer.write(children.picture(1))
+
+
+def test_whoever_dies_first_of_all_leaves_no_broken_domain(domain: str) -> None:
+    dice = random.Random(4)
+    for i in range(20):
+        fresh = f"{domain}-{i}"
+        with child(children.write_forever, fresh, 0, 2000.0):
+            deadline = time.monotonic() + WAIT_S
+            while not Place.of(fresh).root.exists() and time.monotonic() < deadline:
+                pass
+            time.sleep(dice.uniform(0.0, 0.004))
+        writer_in_peace(fresh)
+        assert left(fresh) == []
+        shutil.rmtree(Place.of(fresh).root)
+        for file in SHM.glob(f"{Place.of(fresh).prefix}*"):
+            file.unlink()
 
 
 def test_nobody_else_may_read(domain: str) -> None:

@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from thymos.buffer.layout import HEAD, Layout
-from thymos.buffer.place import SHM, Place
+from thymos.buffer.place import SEE, SHM, Place
+from thymos.buffer.presence import Presence, starting
 from thymos.errors import MissingExtraError, SharedMemoryError
 
 HEADROOM = 1 << 20  # for the small files of iceoryx2: connections, services, events
@@ -90,7 +91,15 @@ def no_room(nbytes: int, free: int) -> SharedMemoryError:
     )
 
 
-def make_node(place: Place) -> Any:
+class Node:
+    """This process as iceoryx2 knows it; whoever holds a view of its memory holds it too."""
+
+    def __init__(self, node: Any, presence: Presence) -> None:
+        self.raw = node
+        self._presence = presence
+
+
+def make_node(place: Place) -> Node:
     """A node of this process; what dead ones left behind is cleaned away.
 
     Raises:
@@ -98,36 +107,33 @@ def make_node(place: Place) -> Any:
     """
     iox = library()
     place.make()
-    need_room(0)
     config = iox.config.default()
     config.global_cfg.root_path = iox.Path.new(str(place.root))
     config.global_cfg.prefix = iox.FileName.new(place.prefix)
-    with wrapped("cannot use shared memory", "see `ls -l /dev/shm`"):
-        node = (
-            iox.NodeBuilder.new()
-            .config(config)
-            .signal_handling_mode(iox.SignalHandlingMode.Disabled)
-            .create(iox.ServiceType.Ipc)
-        )
+    builder = iox.NodeBuilder.new().config(config)
+    builder = builder.signal_handling_mode(iox.SignalHandlingMode.Disabled)
+    with starting(place) as presence, wrapped("cannot use shared memory", SEE):
+        need_room(0)
+        node = builder.create(iox.ServiceType.Ipc)
     # iceoryx2 lets everybody write this one: it counts the nodes of all users. Ours have a prefix
     # of their own.
     for file in SHM.glob(f"{place.prefix}*.global_mgmt"):
         with suppress(OSError):
             file.chmod(0o600)
-    return node
+    return Node(node, presence)
 
 
-def clean(node: Any) -> None:
+def clean(node: Node) -> None:
     """Take away what dead processes left behind."""
     with suppress(Exception):
-        node.try_cleanup_dead_nodes()
+        node.raw.try_cleanup_dead_nodes()
 
 
-def samples_service(node: Any, name: str, layout: Layout) -> Any:
+def samples_service(node: Node, name: str, layout: Layout) -> Any:
     """Builder of the service that carries samples."""
     iox = library()
     return (
-        node.service_builder(iox.ServiceName.new(name))
+        node.raw.service_builder(iox.ServiceName.new(name))
         .publish_subscribe(iox.Slice[ctypes.c_uint64])
         .user_header(HeadType)
         .max_publishers(1)
@@ -140,11 +146,11 @@ def samples_service(node: Any, name: str, layout: Layout) -> Any:
     )
 
 
-def wake_service(node: Any, name: str, layout: Layout) -> Any:
+def wake_service(node: Node, name: str, layout: Layout) -> Any:
     """Builder of the service that wakes readers."""
     iox = library()
     return (
-        node.service_builder(iox.ServiceName.new(name))
+        node.raw.service_builder(iox.ServiceName.new(name))
         .event()
         .max_notifiers(1)
         .max_listeners(layout.readers)

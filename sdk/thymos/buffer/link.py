@@ -47,7 +47,7 @@ class Link:
 
     def __init__(self, place: Place, name: str) -> None:
         self._place, self._name = place, name
-        self._node: Any = None
+        self._node: iox.Node | None = None
         self._subscriber: Any = None
         self._ear: Any = None
         self._held: deque[None] = deque()
@@ -70,7 +70,7 @@ class Link:
         if self._node is None:
             self._node = iox.make_node(self._place)
         try:
-            self._open(found)
+            self._open(self._node, found)
         except Exception as err:
             self._ear = self._subscriber = None
             if not iox.is_own(err):
@@ -91,9 +91,9 @@ class Link:
         self.found = found
         return found
 
-    def _open(self, found: Announcement) -> None:
-        service = iox.samples_service(self._node, found.service, found.layout).open()
-        events = iox.wake_service(self._node, found.service, found.layout).open()
+    def _open(self, node: iox.Node, found: Announcement) -> None:
+        service = iox.samples_service(node, found.service, found.layout).open()
+        events = iox.wake_service(node, found.service, found.layout).open()
         self._ear = events.listener_builder().create()
         self._subscriber = service.subscriber_builder().buffer_size(found.layout.depth).create()
 
@@ -167,7 +167,7 @@ class Link:
         """A view, or a copy if so many views are held that the next could not be received."""
         # The subscriber must live as long as the view: when it goes, the writer takes back all
         # that it held.
-        owner = (self._subscriber, memory)
+        owner = (self._node, self._subscriber, memory)
         if len(self._held) < found.layout.borrows - 1:
             return np.asarray(Chunk(owner, memory.payload_ptr, shape, dtype, held=self._held))
         tally.copied += 1

@@ -112,6 +112,19 @@ def checked(name: str) -> str:
     return name
 
 
+def lock_file(fd: int, kind: int) -> bool:
+    """Lock an open file without waiting; False if somebody else has it.
+
+    An open-file lock: two openings in one process count as two, and the kernel lets go of it when
+    the process dies.
+    """
+    try:
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, FLOCK.pack(kind, os.SEEK_SET, 0, 0, 0))
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
 class Lock:
     """Says that this process writes a stream.
 
@@ -126,20 +139,20 @@ class Lock:
         except OSError as err:
             raise SharedMemoryError(f"cannot make {path}: {err.strerror}", hint=SEE) from err
         try:
-            # An open-file lock, so that a second writer in the same process is refused as well.
-            whole = FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-            fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, whole)
-            os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, str(os.getpid()).encode(), 0)
+            if not lock_file(self._fd, fcntl.F_WRLCK):
+                pid = os.pread(self._fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
+                raise SharedMemoryError(
+                    f"process {pid} already writes the stream '{name}' to shared memory",
+                    hint=f"end it (`ps {pid}`), or give one of the two another name or domain",
+                )
+            # Always of one length: it must also be possible when /dev/shm is full.
+            os.pwrite(self._fd, f"{os.getpid():<19}\n".encode(), 0)
         except OSError as err:
-            pid = os.pread(self._fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
-            os.close(self._fd)
-            if not isinstance(err, (BlockingIOError, PermissionError)):
-                raise SharedMemoryError(f"cannot write {path}: {err.strerror}", hint=SEE) from err
-            raise SharedMemoryError(
-                f"process {pid} already writes the stream '{name}' to shared memory",
-                hint=f"end it (`ps {pid}`), or give one of the two another name or domain",
-            ) from err
+            self.release()
+            raise SharedMemoryError(f"cannot write {path}: {err.strerror}", hint=SEE) from err
+        except SharedMemoryError:
+            self.release()
+            raise
 
     def release(self) -> None:
         """Let another writer in. Twice is fine."""

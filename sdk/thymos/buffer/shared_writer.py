@@ -156,7 +156,8 @@ class SharedWriter:
             if memory is None:
                 self.dropped += 1
                 return None
-        chunk = Chunk(memory, memory.payload_ptr, shape, self._dtype, writable=True)
+        owner = (self._end.node, memory)
+        chunk = Chunk(owner, memory.payload_ptr, shape, self._dtype, writable=True)
         return Loan(self, memory, np.asarray(chunk))
 
     def _send(self, memory: Any, head: Head) -> None:
@@ -196,18 +197,18 @@ class _End:
         library = iox.library()
         place.make()
         self._place, self._name = place, name
-        self._node: Any = None
+        self.node: iox.Node | None = None
         self._publisher: Any = None
         self._notifier: Any = None
         self._open = False
-        iox.need_room(layout.nbytes)
         self._lock = Lock(place, name)
         try:
-            self._node = iox.make_node(place)
+            self.node = iox.make_node(place)  # gives back what dead writers held
+            iox.need_room(layout.nbytes)
             service = f"{name}/{secrets.token_hex(8)}"
             with iox.wrapped(f"cannot share '{name}'"):
                 self._publisher = (
-                    iox.samples_service(self._node, service, layout)
+                    iox.samples_service(self.node, service, layout)
                     .create()
                     .publisher_builder()
                     .initial_max_slice_len(layout.words)
@@ -216,7 +217,7 @@ class _End:
                     .create()
                 )
                 self._take_pages()
-                events = iox.wake_service(self._node, service, layout).create()
+                events = iox.wake_service(self.node, service, layout).create()
                 self._notifier = events.notifier_builder().create()
             Announcement(service, os.getpid(), layout, spec).publish(place, name)
             self._open = True
@@ -244,8 +245,8 @@ class _End:
             try:
                 return self._publisher.loan_slice_uninit(words)
             except iox.library().LoanError:
-                if attempt == 0:
-                    iox.clean(self._node)  # what dead readers held is free after this
+                if attempt == 0 and self.node is not None:
+                    iox.clean(self.node)  # what dead readers held is free after this
         return None
 
     def send(self, memory: Any) -> None:
@@ -262,7 +263,7 @@ class _End:
             with suppress(OSError):
                 self._place.announcement(self._name).unlink()
         self._open = False
-        self._notifier = self._publisher = self._node = None
+        self._notifier = self._publisher = self.node = None
         self._lock.release()
 
 
