@@ -157,18 +157,22 @@ def test_an_older_recording_is_not_overwritten_unasked(record: Record) -> None:
 
 
 @pytest.mark.ros
-def test_ros_itself_deserialises_the_messages(record: Record, samples: list[Sample]) -> None:
+@pytest.mark.parametrize("video", ["raw", "mjpeg"])
+def test_ros_itself_deserialises_the_messages(
+    record: Record, samples: list[Sample], video: str
+) -> None:
     serialization = pytest.importorskip("rclpy.serialization")
     sensor_msgs = pytest.importorskip("sensor_msgs.msg")
     std_msgs = pytest.importorskip("std_msgs.msg")
     from mcap.reader import make_reader
 
-    types = {
-        "/camera/image_raw/compressed": sensor_msgs.CompressedImage,
-        "/thymos/stream_spec": std_msgs.String,
-    }
+    camera = {
+        "raw": ("/camera/image_raw", sensor_msgs.Image),
+        "mjpeg": ("/camera/image_raw/compressed", sensor_msgs.CompressedImage),
+    }[video]
+    types = dict([camera, ("/thymos/stream_spec", std_msgs.String)])
     seen = dict.fromkeys(types, 0)
-    with record().open("rb") as file:
+    with record(video=video).open("rb") as file:
         for _, channel, message in make_reader(file).iter_messages(topics=list(types)):
             found = serialization.deserialize_message(message.data, types[channel.topic])
             seen[channel.topic] += 1
@@ -177,6 +181,34 @@ def test_ros_itself_deserialises_the_messages(record: Record, samples: list[Samp
                 continue
             assert found.header.stamp.sec * 10**9 + found.header.stamp.nanosec == message.log_time
             assert found.header.frame_id == "camera_optical"
-            assert bytes(found.data[:3]) == b"\xff\xd8\xff"
-    assert seen["/camera/image_raw/compressed"] == sum(s.stream == "camera" for s in samples)
+            if video == "raw":
+                assert (found.encoding, found.width, found.step) == ("rgb8", 64, 192)
+                assert len(found.data) == 48 * 64 * 3
+            else:
+                assert bytes(found.data[:3]) == b"\xff\xd8\xff"
+    assert seen[camera[0]] == sum(s.stream == "camera" for s in samples)
     assert seen["/thymos/stream_spec"] == 3
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize("audio", ["pcm", "flac"])
+def test_ros_itself_deserialises_our_own_messages(
+    record: Record, samples: list[Sample], audio: str
+) -> None:
+    serialization = pytest.importorskip("rclpy.serialization")
+    thymos_msgs = pytest.importorskip("thymos_msgs.msg")
+    from mcap.reader import make_reader
+
+    from thymos.record.flac import decode_flac
+
+    wanted = [s for s in samples if s.stream == "microphone"]
+    with record(audio=audio).open("rb") as file:
+        found = [
+            serialization.deserialize_message(m.data, thymos_msgs.AudioFrame)
+            for _, _, m in make_reader(file).iter_messages(topics=["/microphone/audio"])
+        ]
+    assert [m.sequence for m in found] == [s.seq for s in wanted]
+    data = [bytes(m.data) for m in found]
+    if audio == "flac":
+        data = [decode_flac(d, 2, 320).tobytes() for d in data]
+    assert data == [s.payload.tobytes() for s in wanted]

@@ -33,7 +33,7 @@ class Ahead:
         self._reader = reader
         self._raws: Iterator[Raw] = bag.messages(topic.name)
         self._queue: deque[tuple[Raw, Future[Decoded | None]]] = deque()
-        self._pool: ThreadPoolExecutor | None = None
+        self._pools: list[ThreadPoolExecutor] = []
         self._first = True
         self._end: RecordingError | None = None
         self._over = False
@@ -60,8 +60,8 @@ class Ahead:
     def close(self) -> None:
         """Stop the threads."""
         self._queue.clear()
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in self._pools:
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def _fetch(self) -> Raw | None:
         try:
@@ -73,12 +73,21 @@ class Ahead:
 
     def _start(self, raw: Raw, workers: int) -> Future[Decoded | None]:
         if workers:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-            return self._pool.submit(self._decode, raw)
+            if not self._pools:
+                self._pools = [
+                    ThreadPoolExecutor(n, thread_name_prefix="decode") for n in (workers, 1)
+                ]
+            read = self._pools[0].submit(self._decode, raw)
+            return self._pools[1].submit(lambda: self._finish(read.result()))
         done: Future[Any] = Future()
-        done.set_result(self._decode(raw))
+        done.set_result(self._finish(self._decode(raw)))
         return done
+
+    def _finish(self, found: Decoded | None) -> Decoded | None:
+        try:
+            return found if found is None else self._reader.finish(found)
+        except RecordingError:
+            return None
 
     def _decode(self, raw: Raw) -> Decoded | None:
         try:

@@ -32,7 +32,8 @@ class Decoded:
         flags: Validity.
         note: Remark.
         device: Name of the device, if the message tells.
-        film: The payload is a piece of H.264 (uint8 [bytes]); `MessageReader` decodes it.
+        film: The payload is a piece of H.264 (uint8 [bytes]), or a frame decoded from it;
+            `MessageReader` makes a picture of it.
     """
 
     payload: NDArray[Any]
@@ -334,7 +335,7 @@ class MessageReader:
         return 1 if self._film is not None else 2 if self._jpeg else 0
 
     def read(self, message: Any) -> Decoded:
-        """Decode one message.
+        """Decode one message; `finish` gives the result.
 
         Raises:
             RecordingError: It is damaged, of an unknown format, or refers to one that is lost.
@@ -343,4 +344,10 @@ class MessageReader:
         if not found.film:
             return found
         self._film = self._film or H264Decoder()
-        return replace(found, payload=self._film.decode(found.payload.tobytes()), film=False)
+        return replace(found, payload=self._film.picture(found.payload.tobytes()))
+
+    def finish(self, found: Decoded) -> Decoded:
+        """Second step: a frame of a film becomes RGB. In order too, but beside the first."""
+        if not found.film or self._film is None:
+            return found
+        return replace(found, payload=self._film.to_rgb(found.payload), film=False)

@@ -123,6 +123,26 @@ class H264Decoder:
         Raises:
             RecordingError: It is damaged, or refers to a picture that is missing or damaged.
         """
+        return self.to_rgb(self.picture(data))
+
+    def to_rgb(self, picture: Any) -> NDArray[Any]:
+        """Bring what `picture` gave to RGB; may run beside the next `picture`.
+
+        Raises:
+            RecordingError: Its pixels are of a kind that cannot be converted.
+        """
+        try:
+            rgb: NDArray[Any] = self._scaler.reformat(picture, format="rgb24").to_ndarray()
+        except (self._av.FFmpegError, ValueError) as err:
+            raise RecordingError("a picture of H.264 cannot be brought to RGB") from err
+        return rgb
+
+    def picture(self, data: bytes) -> Any:
+        """Decode the picture of one message, as a frame of FFmpeg.
+
+        Raises:
+            RecordingError: As `decode`.
+        """
         follows, key = self._order.see(data)
         if not key and not (self._whole and follows):
             self._whole = False
@@ -137,11 +157,10 @@ class H264Decoder:
             frames = [f for f in self._coder.decode(packet) if f.pts == self._count]
             if not frames or frames[0].is_corrupt:
                 raise RecordingError("a message of H.264 holds no whole picture (or is a B-frame)")
-            rgb: NDArray[Any] = self._scaler.reformat(frames[0], format="rgb24").to_ndarray()
         except self._av.FFmpegError as err:
             raise RecordingError("a message of H.264 is damaged") from err
         self._whole = True
-        return rgb
+        return frames[0]
 
 
 class FrameOrder:

@@ -254,7 +254,7 @@ def _peek(bag: Bag, topic: Topic, sound: AudioFormat) -> tuple[Decoded | None, l
     times: list[int] = []
     for raw, _ in zip(bag.messages(topic.name), range(SEARCH), strict=False):
         try:
-            found = reader.read(_decoded(bag, topic, raw))
+            found = reader.finish(reader.read(_decoded(bag, topic, raw)))
         except RecordingError as err:  # damaged, or a film that begins between key frames
             why = why or err
             continue
