@@ -38,7 +38,7 @@ def demo(
     """See it work without any device: a recorded face, a synthesised voice, a simulated nose.
 
     Plays 28 s through the same pipeline as a live robot and writes OUT/session.mcap,
-    windows.jsonl, the spoken answers (answer-*.wav) and report.html.
+    windows.jsonl, latency.jsonl, the spoken answers (answer-*.wav) and report.html.
     """
     if rate not in ("1.0", "max"):
         raise ConfigError(f"--rate {rate} is not known", hint="use --rate 1.0 or --rate max")
