@@ -308,9 +308,12 @@ def _order(path: Path) -> tuple[str, str]:
 
 
 def _slug(text: str) -> str:
-    """A file name that keeps names apart: what is not plain is spelt out."""
-    plain = re.sub(r"[^A-Za-z0-9._-]", lambda m: f"%{ord(m[0]):x}", text)[:150]
-    return f"%{plain}" if plain.startswith(".") or not plain else plain
+    """A file name that keeps names apart: what is not plain is spelt out.
+
+    With `~`, as it means nothing in a shell's middle, a URI or a YAML file.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]", lambda m: f"~{ord(m[0]):x}", text)[:150]
+    return f"~{plain}" if plain.startswith(".") or not plain else plain
 
 
 def _default_folder() -> Path:

@@ -6,11 +6,17 @@
     i2c:1?address=0x76             a BME680 or BME688 on bus 1
     file:PATH                      CSV or .bmerawdata
 
-Options of `serial:`: baud, protocol, channels, rate, probe, air, adc_rail; see docs/noses.md.
+Options of `serial:`: baud, protocol, channels, rate, probe, air, adc_rail, clock; see
+docs/noses.md.
 """
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+from thymos.clock.calibration import ClockCalibration
+from thymos.errors import ConfigError
 from thymos_drivers.base import number
 from thymos_drivers.enose.bme_log import SUFFIX, BmeLog
 from thymos_drivers.enose.detect import Wish
@@ -42,8 +48,9 @@ def open_serial(
     probe: str = "on",
     air: str = "",
     adc_rail: str = "on",
+    clock: str = "",
 ) -> SerialNose:
-    """Make the source of `serial:PORT?baud=…`.
+    """Make the source of `serial:PORT?baud=…`; `clock` is a file of `thymos calibrate clock`.
 
     Raises:
         ConfigError: An option is wrong.
@@ -55,7 +62,28 @@ def open_serial(
         rate_hz=number("rate", rate, low=0, high=1000),
         probe=probe != "off",
     )
-    return SerialNose(rest, stream=stream, bauds=bauds, rails=adc_rail != "off", wish=wish, air=air)
+    return SerialNose(
+        rest,
+        stream=stream,
+        bauds=bauds,
+        rails=adc_rail != "off",
+        wish=wish,
+        air=air,
+        warm=_warm(clock) if clock else None,
+    )
+
+
+def _warm(path: str) -> ClockCalibration:
+    hint = "make one: thymos calibrate clock enose serial:PORT"
+    try:
+        body = json.loads(Path(path).read_text(encoding="utf-8"))["clock"]
+    except OSError as err:
+        raise ConfigError(f"cannot read the clock '{path}': {err.strerror}", hint=hint) from err
+    except (ValueError, KeyError, TypeError, RecursionError) as err:
+        raise ConfigError(f"'{path}' is no clock calibration", hint=hint) from err
+    if not isinstance(body, dict):
+        raise ConfigError(f"'{path}' is no clock calibration", hint=hint)
+    return ClockCalibration.from_json(body)
 
 
 def open_file(rest: str, *, stream: str = "enose") -> NoseFile | BmeLog:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from thymos.clock import ClockModel
+from thymos.clock.calibration import ClockCalibration
 from thymos.samples import (
     NS_PER_S,
     Counters,
@@ -43,6 +44,7 @@ class Intake:
         counters: Counted on: `corrupt` and `dropped`.
         seq: Number of the next sample.
         clock: Clock of the same device, from before it was lost.
+        warm: What is known of its clock from a calibration.
         rails: The end of the converter's range means that there is no reading.
         climate: Channels of the air.
         air: Gives their values where the nose itself does not measure them.
@@ -56,12 +58,14 @@ class Intake:
         *,
         seq: int = 0,
         clock: ClockModel | None = None,
+        warm: ClockCalibration | None = None,
         rails: bool = True,
         climate: tuple[str, ...] = (),
         air: Air | None = None,
     ) -> None:
         self.seq = seq
         self.clock = clock
+        self._warm = warm
         if clock is not None:
             clock.restart()  # the same oscillator, counting from anywhere
         self.last_ns: int | None = None
@@ -149,7 +153,8 @@ class Intake:
             return reading.arrived_ns, Flag.TIME_ESTIMATED
         tick_ns = self._decoder.tick_ns
         if self.clock is None:
-            self.clock = ClockModel(tick_ns, wrap_bits=self._decoder.wrap_bits)
+            bits = self._decoder.wrap_bits
+            self.clock = ClockModel(tick_ns, wrap_bits=bits, calibration=self._warm)
         elif reading.restarted:
             self.clock.restart()
             self._newest_tick = None

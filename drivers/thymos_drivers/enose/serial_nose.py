@@ -9,6 +9,8 @@ from collections import deque
 from dataclasses import replace
 from typing import Any
 
+from thymos.clock import ClockModel
+from thymos.clock.calibration import ClockCalibration
 from thymos.errors import DeviceError, DeviceLostError
 from thymos.samples import (
     CLIMATE,
@@ -50,6 +52,7 @@ class SerialNose(BaseSource):
         rails: The end of the converter's range means that there is no reading.
         wish: What is known about the nose.
         air: Port of a separate sensor of the air, empty if there is none.
+        warm: What is known of the nose's clock, so that its stamps are good from the start.
     """
 
     live = True
@@ -63,6 +66,7 @@ class SerialNose(BaseSource):
         rails: bool = True,
         wish: Wish | None = None,
         air: str = "",
+        warm: ClockCalibration | None = None,
     ) -> None:
         super().__init__(
             StreamSpec(stream, Kind.GAS, 0.0, (-1,), "adc", frame_id=f"{stream}_frame", device=port)
@@ -74,12 +78,18 @@ class SerialNose(BaseSource):
         self._rails = rails
         self._wish = wish or Wish()
         self._air = AirPort(air) if air else None
+        self._warm = warm
         self._port: Any = None
         self._decoder: Decoder | None = None
         self._intake: Intake | None = None
         self._port_lock = threading.Lock()
         self._faults: tuple[type[BaseException], ...] = (OSError,)
         self._ready: deque[Sample] = deque()
+
+    @property
+    def clock(self) -> ClockModel | None:
+        """The nose's own clock as learnt so far; None if it sends no ticks."""
+        return self._intake.clock if self._intake is not None else None
 
     def read(self, timeout_s: float = 1.0) -> Sample | None:
         """Return the next reading.
@@ -137,6 +147,7 @@ class SerialNose(BaseSource):
             self._counters,
             seq=before.seq if before else 0,
             clock=before.clock if before else None,
+            warm=self._warm,
             rails=self._rails,
             climate=climate,
             air=self._air.values if self._air is not None and not decoder.climate else None,
