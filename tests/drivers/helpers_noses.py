@@ -1,7 +1,7 @@
 """Firmware of real noses, byte for byte as they print, and a board that runs it on a pty.
 
-The board hears what a microcontroller hears: that its port is opened (it restarts, as by DTR), at
-which speed (at a wrong one the host gets garbage), and what it is told.
+The board hears what a microcontroller hears: that its port is opened (it restarts, as by DTR, if
+`resets`), at which speed (at a wrong one the host gets garbage), and what it is told.
 """
 
 from __future__ import annotations
@@ -290,6 +290,7 @@ class Board:
         self.firmware, self.hz, self.faults = firmware, hz, faults or {}
         self.n = 0
         self.opened = 0
+        self.resets = True
         self.restart = threading.Event()
         self.mute = threading.Event()
         self._stop = threading.Event()
@@ -328,7 +329,10 @@ class Board:
         while not self._stop.is_set():
             events = dict(poll.poll(1)).get(self.master, 0)
             if events & select.POLLHUP:
-                is_open = False
+                is_open = is_open and not self.resets
+                if is_open and time.monotonic() - began >= due:  # it goes on, unheard
+                    due += 1.0 / self.hz
+                    self.n += 1
                 self._stop.wait(0.002)
                 continue
             now = time.monotonic()

@@ -148,6 +148,26 @@ def test_unplugged_and_back_at_another_port(monkeypatch: pytest.MonkeyPatch) -> 
     assert numbers(after) == list(range(numbers(after)[0], numbers(after)[0] + 10))
 
 
+def test_readings_missed_while_away_are_counted_where_the_nose_numbers_them() -> None:
+    """The cable of the computer was pulled, the nose went on: its numbers tell."""
+    with Board(Own(), hz=50.0) as board:
+        board.resets = False
+        nose = SerialNose(board.port, wish=QUICK)
+        with nose:
+            before = read_some(nose, 10)
+        time.sleep(0.3)
+        with nose:
+            after = read_some(nose, 10)
+        got = numbers(before + after)
+        lost = got[-1] - got[0] + 1 - len(got)
+        assert lost >= 5
+        assert nose.counters.dropped == lost
+        assert after[0].seq - before[-1].seq == lost + 1
+        assert after[0].flags & Flag.GAP_BEFORE
+        told = nose.health.reason
+        note_down("Thymos wire", "port closed for 0.3 s", told, lost=lost, reported=lost)
+
+
 def test_found_by_serial_number_only(monkeypatch: pytest.MonkeyPatch) -> None:
     with Board(Own(), hz=50.0) as board:
         ports = [SimpleNamespace(device=board.port, serial_number="A50285BI", vid=0x0403)]

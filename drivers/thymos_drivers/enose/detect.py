@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from thymos.errors import ConfigError
 from thymos_drivers.enose.cyranose import BAUD as CYRANOSE_BAUD
 from thymos_drivers.enose.cyranose import CyranoseDecoder
-from thymos_drivers.enose.decoder import Decoder
+from thymos_drivers.enose.decoder import Decoder, Reading
 from thymos_drivers.enose.text import TextDecoder
 from thymos_drivers.enose.tue import TueDecoder
 from thymos_drivers.enose.wire import WireDecoder
@@ -74,10 +74,27 @@ Exchange = Callable[[bytes, float], tuple[bytes, int]]
 """Writes, then waits so many seconds for bytes; returns them and when the first arrived."""
 
 
+@dataclass(slots=True)
+class Heard:
+    """What came of listening.
+
+    Attributes:
+        decoder: The one that understands the nose; None if none does.
+        readings: What a nose that is known already has sent meanwhile.
+        words: What was heard, for people.
+    """
+
+    decoder: Decoder | None = None
+    readings: list[Reading] = field(default_factory=list)
+    words: str = ""
+
+
 def listen(
     exchange: Exchange, baud: int, wish: Wish, closed: threading.Event, known: Decoder | None
-) -> tuple[Decoder | None, str]:
+) -> Heard:
     """Listen at one speed.
+
+    The readings that teach what a nose is are not kept, as their time is unsure.
 
     Args:
         exchange: The port.
@@ -85,45 +102,42 @@ def listen(
         wish: What is known before.
         closed: Ends it early.
         known: Decoder of this nose, made `again`; then only this one is tried.
-
-    Returns:
-        The decoder that understands the nose (None if none does), and what was heard, in words.
     """
     decoders = [known] if known is not None else wish.passive()
+    heard = Heard()
     began, received = time.monotonic(), 0
     asked = known is not None
     while not closed.is_set():
         waited = time.monotonic() - began
-        understood = any(d.good >= 2 and d.good > d.noise for d in decoders)
-        if waited > (LEARN_S if understood else wish.listen_s):
+        if waited > (LEARN_S if _understood(decoders) else wish.listen_s):
             break
         silent = received == 0 and (waited > wish.listen_s / 2 or wish.protocol != "auto")
         if silent and not asked:
             decoders, asked = decoders + wish.asking(baud), True
-        for decoder in decoders:
-            data, now_ns = exchange(decoder.due(time.monotonic_ns()), 0.0)
-            _feed(decoders, data, now_ns)
+        questions = [decoder.due(time.monotonic_ns()) for decoder in decoders]
+        for question in (*filter(None, questions), b""):
+            data, now_ns = exchange(question, 0.0 if question else 0.05)
             received += len(data.strip(_NOTHING))
-        data, now_ns = exchange(b"", 0.05)
-        _feed(decoders, data, now_ns)
-        received += len(data.strip(_NOTHING))
+            for decoder in decoders if data else ():
+                readings = decoder.feed(data, now_ns)
+                heard.readings += readings if decoder is known else []
         for decoder in decoders:
             if decoder.learnt and decoder.good > decoder.noise:
-                return decoder, ""
-        if (
-            received >= _GARBAGE_BYTES
-            and all(d.noise >= _GARBAGE_PIECES or not d.good for d in decoders)
-            and any(d.noise >= _GARBAGE_PIECES for d in decoders)
-            and not understood
-        ):
+                heard.decoder = decoder
+                return heard
+        if received >= _GARBAGE_BYTES and _hopeless(decoders):
             break
-    return None, _heard(decoders, received)
+    heard.words = _heard(decoders, received)
+    return heard
 
 
-def _feed(decoders: list[Decoder], data: bytes, now_ns: int) -> None:
-    if data:
-        for decoder in decoders:
-            decoder.feed(data, now_ns)
+def _understood(decoders: list[Decoder]) -> bool:
+    return any(d.good >= 2 and d.good > d.noise for d in decoders)
+
+
+def _hopeless(decoders: list[Decoder]) -> bool:
+    """What comes is no line and no frame of any nose at this speed."""
+    return max(d.noise for d in decoders) >= _GARBAGE_PIECES and not _understood(decoders)
 
 
 def _heard(decoders: list[Decoder], received: int) -> str:

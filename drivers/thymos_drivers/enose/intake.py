@@ -95,6 +95,10 @@ class Intake:
         self._losses.unreadable(bad)
         if isinstance(decoder, TextDecoder):
             self._synchronise(decoder)
+        return self.take(readings)
+
+    def take(self, readings: list[Reading]) -> list[Sample]:
+        """Take readings that were decoded already."""
         return [self._sample(reading) for reading in readings]
 
     def health(self) -> HealthReport:

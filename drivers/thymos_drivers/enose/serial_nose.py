@@ -115,23 +115,25 @@ class SerialNose(BaseSource):
         self._faults = faults()
         self._ready.clear()
         self._path = find(self._name, self._usb_serial)
-        heard = ""
+        words = ""
         for baud in self._bauds:
             self._port = connect(self._path, baud)
             known = self._decoder.again() if self._decoder is not None else None
-            found, heard = listen(self._exchange, baud, self._wish, self._closed, known)
-            if found is not None:
-                self._settle(found, baud)
+            heard = listen(self._exchange, baud, self._wish, self._closed, known)
+            if heard.decoder is not None:
+                intake = self._settle(heard.decoder, baud)
+                self._ready.extend(intake.take(heard.readings))
                 return
+            words = heard.words
             self._drop_port()
         tried = ", ".join(str(baud) for baud in self._bauds)
         raise DeviceError(
             f"'{self._path}' sends nothing that looks like an electronic nose "
-            f"(listened at {tried} baud; last: {heard})",
+            f"(listened at {tried} baud; last: {words})",
             hint="check cable and firmware, or give the speed: serial:PORT?baud=9600",
         )
 
-    def _settle(self, decoder: Decoder, baud: int) -> None:
+    def _settle(self, decoder: Decoder, baud: int) -> Intake:
         """A nose that comes back keeps its channels: others rely on the spec by now."""
         self._decoder = decoder
         self._bauds = (baud, *(b for b in self._bauds if b != baud))
@@ -141,7 +143,7 @@ class SerialNose(BaseSource):
             self._air.open()
             climate = AIR_NAMES
         before = self._intake
-        self._intake = Intake(
+        self._intake = intake = Intake(
             self._spec.name,
             decoder,
             self._counters,
@@ -167,6 +169,7 @@ class SerialNose(BaseSource):
             extra=facts,
         )
         self._say(Health.OK)
+        return intake
 
     # Reading
 
