@@ -7,6 +7,7 @@ Both are public: use them in the tests of your own robot.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -80,6 +81,7 @@ class FaultPlan:
         delay_ms: All samples arrive this much later.
         stall_s: (from, to): in this stretch after the first sample nothing arrives.
         lose_at_s: The device vanishes this long after the first sample, once; it can be reopened.
+        hang_at_s: It falls silent this long after the first sample, once, until it is reopened.
         seed: Of the dice.
     """
 
@@ -89,6 +91,7 @@ class FaultPlan:
     delay_ms: float = 0.0
     stall_s: tuple[float, float] | None = None
     lose_at_s: float | None = None
+    hang_at_s: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -110,6 +113,7 @@ class FaultInjector(BaseSource):
         self.plan = plan
         self._began: int | None = None
         self._gone = False
+        self._hung: bool | None = None  # None: not yet
         self._held: Sample | None = None
         self._ready: deque[Sample] = deque()
         self._hole = False
@@ -143,9 +147,11 @@ class FaultInjector(BaseSource):
             DeviceLostError: At the planned time.
         """
         self._check_open()
+        deadline = time.monotonic() + timeout_s
         while not self._ready:
+            left_s = max(0.0, deadline - time.monotonic()) if self.live else timeout_s
             try:
-                sample = self.source.read(timeout_s)
+                sample = self.source.read(left_s)
             except EndOfStream:
                 if self._held is None:
                     raise
@@ -155,6 +161,8 @@ class FaultInjector(BaseSource):
             if sample is None:
                 return None
             self._judge(sample)
+            if self.live and not self._ready and time.monotonic() >= deadline:
+                return None
         out = self._ready.popleft()
         if self.live and self.plan.delay_ms:
             self._closed.wait(self.plan.delay_ms / 1000)
@@ -166,7 +174,8 @@ class FaultInjector(BaseSource):
         self._spec = self.source.spec
         self._ready.clear()
         self._held = None
-        self._hole = False
+        self._hole = bool(self._hung)
+        self._hung = None if self._hung is None else False
         self._trouble = None
 
     def _close(self) -> None:
@@ -184,6 +193,9 @@ class FaultInjector(BaseSource):
             self._trouble = HealthReport(Health.LOST, f"'{name}' went away", "plug it in again")
             raise DeviceLostError(f"'{name}' went away (planned fault)", hint="plug it in again")
         stalled = plan.stall_s is not None and plan.stall_s[0] <= at_s < plan.stall_s[1]
+        if plan.hang_at_s is not None and at_s >= plan.hang_at_s and self._hung is None:
+            self._hung = True
+        stalled = stalled or bool(self._hung)
         if stalled or plan.hits(plan.drop, sample.seq, 1):
             state = Health.STALLED if stalled else Health.DEGRADED
             self._trouble = HealthReport(state, "samples are missing (planned fault)")
