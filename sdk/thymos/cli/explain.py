@@ -46,7 +46,9 @@ def explain(
     hop: HopOption = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Also write windows.jsonl, latency.jsonl, report.html and the spoken answers."),
+        typer.Option(
+            help="Also write windows.jsonl, latency.jsonl, report.html and the spoken answers."
+        ),
     ] = None,
     topic: TopicOption = None,
     config: ConfigOption = None,
