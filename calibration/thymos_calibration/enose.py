@@ -75,9 +75,9 @@ def clean_air(
         )
     if any(sample.flags & Flag.WARMUP for sample in samples):
         raise CalibrationError("the nose is still warming up", hint="wait and start again")
-    gases = gas_channels(spec)
     table = readings(samples)
     names = channel_names(spec, table.shape[1])
+    gases = gas_channels(spec) if spec.channels else tuple(range(len(names)))
     air = {n: round(float(np.nanmedian(table[:, i])), 3) for n, i in _air(spec, table)}
     channels, cv, drift, silent = _channels([names[i] for i in gases], table[:, list(gases)])
     _refuse_unless_still(cv, drift, silent)

@@ -58,6 +58,11 @@ def test_anything_else_is_refused(samples: list[Sample], word: str) -> None:
     assert refused.value.hint
 
 
+def test_channels_without_names_are_numbered() -> None:
+    bare = StreamSpec("enose", Kind.GAS, 1.0, (2,), "ohm")
+    assert sorted(clean_air(bare, stretch()).values["channels"]) == ["ch0", "ch1"]
+
+
 def test_too_soon_after_an_odour() -> None:
     with pytest.raises(CalibrationError, match="remember"):
         clean_air(SPEC, stretch(), since_exposure_s=120)

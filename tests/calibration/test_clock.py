@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from thymos.clock import ClockModel
 from thymos.clock.calibration import ClockCalibration
+from thymos.record import Recorder
 from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec
+from thymos_calibration.cli import app
 from thymos_calibration.clock import load, measure
 from thymos_calibration.store import CalibrationError, CalibrationStore
 from thymos_drivers.testing import ListSource
@@ -43,6 +48,23 @@ def test_a_sound_card(skew_ppm: float, tmp_path) -> None:
     warm = load(store, MIC)
     assert isinstance(warm, ClockCalibration)
     assert ClockModel(62500, calibration=warm).skew_ppm == pytest.approx(skew_ppm, abs=8)
+
+
+def test_a_recording_knows_when_sound_arrived(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("THYMOS_CALIBRATION", str(tmp_path / "store"))
+    with Recorder(tmp_path / "drive.mcap") as recorder:
+        recorder.on_stream(MIC)
+        for sample in sound(30.0, 65):
+            recorder.on_sample(sample)
+    args = ["clock", "microphone", str(tmp_path / "drive.mcap"), "--seconds", "60", "--json"]
+    run = CliRunner().invoke(app, args)
+    assert run.exit_code == 0, run.output
+    told = json.loads(run.stdout)
+    assert told["device"] == "H7"
+    assert told["quality"]["skew_ppm"] == pytest.approx(30, abs=15)
+    no = CliRunner().invoke(app, ["clock", "enose", str(tmp_path / "drive.mcap"), "--json"])
+    assert no.exit_code == 1
+    assert "has no enose" in json.loads(no.stdout)["refused"]
 
 
 class Ticking(ListSource):
