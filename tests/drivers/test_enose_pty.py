@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 from helpers_noses import (
     ALL,
+    BOOT,
     Board,
     Cyranose,
+    DevKit,
     Firmware,
     OpenSmell,
     OpenSmellOld,
     Own,
+    Parallel,
     RpiOdor,
     Seeed,
     SniffSniff,
@@ -87,6 +90,38 @@ def test_rates(kind: type[Firmware], hz: float) -> None:
         assert nose.counters.dropped == 0
     got = numbers(samples)
     assert got == list(range(got[0], got[0] + wanted))
+
+
+@pytest.mark.parametrize("kind", [k for k in ALL if k is not Cyranose], ids=lambda kind: kind.name)
+def test_damage_on_the_line(kind: type[Firmware]) -> None:
+    """All of it in one run; what comes through was really measured, and the loss is told."""
+    noise = np.random.default_rng(5).integers(128, 256, 40, np.uint8).tobytes()
+    faults = {
+        50: lambda row: row[: len(row) // 2 + 1] + b"\r\n",
+        60: lambda row: row[: len(row) // 2 + 1],
+        70: lambda row: noise + row,
+        80: lambda row: BOOT + row,
+        90: lambda row: noise + b"\n" + row,
+    }
+    with Board(kind(), hz=200.0, faults=faults) as board:
+        told = set()
+        with SerialNose(board.port, wish=QUICK) as nose:
+            samples = read_some(nose, 20)
+            while not samples[-1].payload[0] >= 110 + 100:  # NaN is not
+                samples += read_some(nose, 1)
+                told.add(nose.health.reason)
+            counters = nose.counters
+        firsts = [s.payload[0] for s in samples if np.isfinite(s.payload[0])]
+        got = [round(value) - 100 for value in firsts]
+        assert got == sorted(set(got))
+        lost = got[-1] - got[0] + 1 - len(samples)
+        reported = counters.dropped
+        words = "; ".join(sorted(filter(None, told)))
+        note_down(kind.name, "all damage, on a pty", words, lost=lost, reported=reported)
+        assert lost <= 8
+        exact = kind is Own or (kind().ticks and kind not in (DevKit, Parallel, RpiOdor))
+        assert abs(lost - reported) <= (0 if exact else 3)
+        assert samples[-1].seq == len(samples) - 1 + reported
 
 
 def test_a_board_that_restarts_in_the_middle() -> None:

@@ -108,4 +108,4 @@ class CyranoseDecoder(Decoder):
         lost, self._lost = self._lost, 0
         middle_ns = midpoint(self._asked_ns, max(now_ns, self._asked_ns)).t_ns
         note = PHASES.get(phase, f"the nose is in phase {phase}")
-        return Reading(ohm, None, middle_ns, lost, restarted, note=note)
+        return Reading(ohm, None, middle_ns, lost, restarted=restarted, note=note)

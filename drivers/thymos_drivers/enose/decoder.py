@@ -18,6 +18,8 @@ class Reading:
         arrived_ns: When its first byte arrived (of its last line, where it has several), or the
             middle between question and answer of a polled nose. Robot clock.
         lost_before: Readings the device made since the one before, exactly; None if it cannot tell.
+        bad_before: Unreadable pieces since the channels are known, up to this reading; left 0 by
+            protocols that tell their losses themselves.
         restarted: The device began anew before this reading.
         warmup: The device says that it has not settled.
         note: What the device says about this reading, for people.
@@ -27,6 +29,7 @@ class Reading:
     ticks: int | None
     arrived_ns: int
     lost_before: int | None = None
+    bad_before: int = 0
     restarted: bool = False
     warmup: bool = False
     note: str = ""

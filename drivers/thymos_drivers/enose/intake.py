@@ -73,7 +73,8 @@ class Intake:
         self._air = air
         self._checks = Validity(decoder.names, decoder.unit if rails else "raw", climate)
         self._losses, self._clarity = Losses(), Clarity()
-        self._good, self._bad = decoder.good, decoder.bad
+        self._good = decoder.good
+        self._bad = self._bad_before = decoder.bad
         self._newest_tick: int | None = None
         self._restarted_ns: int | None = None
         self._fault = ""
@@ -91,8 +92,6 @@ class Intake:
         self._good, self._bad = decoder.good, decoder.bad
         self._clarity.add(good=good, bad=bad)
         self._counters.corrupt += bad
-        # Of several readings at once nobody knows which one the unreadable piece preceded.
-        self._losses.unreadable(bad)
         if isinstance(decoder, TextDecoder):
             self._synchronise(decoder)
         return self.take(readings)
@@ -132,10 +131,12 @@ class Intake:
             reading.ticks,
             reading.arrived_ns,
             reading.lost_before,
+            bad=max(0, reading.bad_before - self._bad_before),
             whole=decoder.whole,
             timed=decoder.timed,
             restarted=anew,
         )
+        self._bad_before = reading.bad_before
         self._counters.dropped += lost
         self.seq += lost
         values = reading.values

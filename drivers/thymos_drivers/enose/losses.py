@@ -31,11 +31,6 @@ class Losses:
     def __init__(self) -> None:
         self._ticks = _Period()
         self._arrivals = _Period()
-        self._bad = 0
-
-    def unreadable(self, pieces: int) -> None:
-        """So many pieces could not be read since the last reading."""
-        self._bad += pieces
 
     def before(
         self,
@@ -43,6 +38,7 @@ class Losses:
         arrived_ns: int,
         exact: int | None,
         *,
+        bad: int,
         whole: bool,
         timed: bool,
         restarted: bool,
@@ -53,11 +49,11 @@ class Losses:
             ticks: Of the device, None if it has none.
             arrived_ns: When it arrived.
             exact: What sequence numbers say, None if there are none.
+            bad: Unreadable pieces since the reading before.
             whole: A line is a reading.
             timed: A timer of the device drives its readings.
             restarted: The device began anew.
         """
-        bad, self._bad = self._bad, 0
         by_arrival = self._arrivals.missing(arrived_ns, learn=not bad and not restarted)
         by_ticks = self._ticks.missing(ticks, learn=not restarted)
         if exact is not None:

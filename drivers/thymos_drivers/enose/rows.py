@@ -263,7 +263,8 @@ class Assembler:
         if ticks is not None and not self._believe(ticks, arrived_ns):
             ticks = None
         restarted, self._restarted = self._restarted, False
-        return Reading(np.array(values, dtype=np.float64), ticks, arrived_ns, restarted=restarted)
+        row = np.array(values, dtype=np.float64)
+        return Reading(row, ticks, arrived_ns, bad_before=self.bad, restarted=restarted)
 
     def _believe(self, tick: int, arrived_ns: int) -> bool:
         """Whether a tick can be: where two lines became one it may have a digit too many.

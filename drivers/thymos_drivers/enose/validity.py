@@ -17,7 +17,8 @@ class Validity:
     """Checks the readings of one nose, one after the other.
 
     * 4294967295 and 2147483647 (minus one of an unsigned or the end of a signed counter)
-    * the end of a 10, 12 or 16 bit converter, as long as nothing higher was seen
+    * the end of a 10, 12 or 16 bit converter, and 999, where artificial-nose clips, as long as
+      nothing higher was seen
     * a resistance of 0 or less, and the rails of BME68x: 12946860 ohm (BME680), 102400000 ohm
       and 5684.846 ohm (converter at 0 and at 1023 in the widest and narrowest range of a BME688)
     * a resistance that repeats to the last digit `STUCK` times: the sensor hangs
@@ -31,7 +32,7 @@ class Validity:
 
     STUCK = 30
     SENTINELS = (4294967295.0, 2147483647.0)
-    RAILS = (1023.0, 4095.0, 65535.0)
+    RAILS = (999.0, 1023.0, 4095.0, 65535.0)
     OHM_RAILS = (12946860.0, 102400000.0, 32e6 / 5629.0)
 
     def __init__(self, names: tuple[str, ...], unit: str, climate: tuple[str, ...] = ()) -> None:

@@ -275,4 +275,4 @@ class WireDecoder(Decoder):
         if flags & FAULT and not self.fault:
             self.fault = "a sensor or heater fails"
         warmup = bool(flags & WARMUP)
-        return Reading(values[self._order], ticks, now_ns, lost, restarted, warmup)
+        return Reading(values[self._order], ticks, now_ns, lost, restarted=restarted, warmup=warmup)
