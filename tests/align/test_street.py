@@ -20,7 +20,7 @@ from thymos.events import Observer
 from thymos.models import ModelStore
 from thymos.perceive.voice import VoicePerceiver
 from thymos.pipeline import Pipeline
-from thymos.runner import run_offline
+from thymos.runner import run_live, run_offline
 from thymos.samples import NS_PER_S, Kind, Origin, Sample, StreamSpec, frozen
 from thymos_drivers.testing import ListSource
 
@@ -136,6 +136,24 @@ def test_a_window_for_every_planted_event() -> None:
     assert spans == [(1.2, 2.2), (1.8, 2.8), (5.6, 6.6)]
     assert [r.cues[0].value for r in reports] == [10.0, 10.0, 10.0]  # perceived over that span
     assert [r.window.streams["enose"].state for r in reports] == ["present"] * 3
+
+
+def test_live_runs_follow_events_too() -> None:
+    """The perceiver finds them on a thread of its own, after the samples were aligned."""
+    made: list[WindowReport] = []
+
+    class Keep(Observer):
+        def on_report(self, report: WindowReport) -> None:
+            made.append(report)
+
+    window = WindowConfig(anchor="speech", length_s=0.5, after_s=0.1)
+    pipeline = street(window, Ends(), CountingPerceiver(), observers=[Keep()])
+    streams = [source(Kind.VIDEO, 10, 3.0), planted([0.8, 1.6], 3.0, back_ms=200)]
+    summary = run_live(streams, pipeline)
+    assert summary.windows == 2
+    lengths = {r.window.t1_ns - r.window.t0_ns for r in made}
+    assert lengths == {S // 2}
+    assert summary.reasoned == len(made) >= 1  # the first may have been passed over
 
 
 def test_a_user_may_set_anchors_of_his_own() -> None:
