@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from benchmarks import BENCHMARKS
 from benchmarks.alone import alone
@@ -40,32 +41,41 @@ def main() -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     about = machine()
     console.print(", ".join(f"{k} {v}" for k, v in about.items()))
-    repeats = options.repeats or (1 if options.quick else REPEATS)
     figures: list[Figure] = []
     failed: list[str] = []
-    for number, name in enumerate(options.names, 1):
-        title = f"{name}: {BENCHMARKS[name]}"
-        console.print(f"[dim]{number}/{len(options.names)} {title} …[/]")
-        start = time.perf_counter()
-        try:
-            made = alone(name, repeats, options.quick)
-        except Exception as err:  # noqa: BLE001  (one broken benchmark must not hide the others)
-            failed.append(name)
-            console.print(f"[red]{name} failed: {type(err).__name__}: {err}[/]")
-            continue
-        console.print(table(made, f"{title} ({time.perf_counter() - start:.0f} s)"))
-        figures += made
-        _write(options.out, about, figures)  # kept, should a later one hang
+    try:
+        _measure(options, console, figures, failed)
+    except KeyboardInterrupt:
+        failed.append("interrupted")
     _write(options.out, about, figures)
     draw(options.out)
     missed = list(dict.fromkeys(f.name for f in figures if f.reached is False))
-    console.print(f"written: {options.out / 'bench.json'}; {len(figures)} figures, ", end="")
-    console.print(
-        f"{len(missed)} targets missed: {'; '.join(missed)}" if missed else "all targets met"
-    )
+    told = f"{len(missed)} targets missed: {'; '.join(missed)}" if missed else "all targets met"
+    console.print(f"written: {options.out / 'bench.json'}; {len(figures)} figures, {told}")
     if failed:
-        console.print(f"[red]failed: {', '.join(failed)}[/]")
+        console.print(f"failed: {', '.join(failed)}", style="red")
     return 1 if failed else 0
+
+
+def _measure(
+    options: argparse.Namespace, console: Console, figures: list[Figure], failed: list[str]
+) -> None:
+    """Run one after the other; a broken one does not hide the rest."""
+    repeats = options.repeats or (1 if options.quick else REPEATS)
+    for number, name in enumerate(options.names, 1):
+        title = f"{name}: {BENCHMARKS[name]}"
+        console.print(f"{number}/{len(options.names)} {title} …", style="dim")
+        start = time.perf_counter()
+        try:
+            made = alone(name, repeats, options.quick)
+        except Exception as err:  # noqa: BLE001  (whatever it is, it is told)
+            failed.append(name)
+            console.print(escape(f"{name} failed: {type(err).__name__}: {err}"), style="red")
+            if hint := getattr(err, "hint", ""):
+                console.print(escape(hint))
+            continue
+        console.print(table(made, f"{title} ({time.perf_counter() - start:.0f} s)"))
+        figures += made
 
 
 def _options() -> argparse.Namespace:
