@@ -25,6 +25,7 @@ from benchmarks.alone import alone
 from benchmarks.machine import machine
 from benchmarks.pages import draw, write_markdown
 from thymos.bench.figures import Figure, table
+from thymos.errors import ThymosError
 
 OUT = Path(__file__).parent / "out"
 REPEATS = 5
@@ -68,11 +69,11 @@ def _measure(
         start = time.perf_counter()
         try:
             made = alone(name, repeats, options.quick)
-        except Exception as err:  # noqa: BLE001  (whatever it is, it is told)
+        except ThymosError as err:
             failed.append(name)
-            console.print(escape(f"{name} failed: {type(err).__name__}: {err}"), style="red")
-            if hint := getattr(err, "hint", ""):
-                console.print(escape(hint))
+            console.print(escape(f"{name} failed: {err}"), style="red")
+            if err.hint:
+                console.print(escape(err.hint))
             continue
         console.print(table(made, f"{title} ({time.perf_counter() - start:.0f} s)"))
         figures += made

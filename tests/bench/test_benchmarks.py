@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,10 +22,16 @@ def bench(out: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return python("-m", "benchmarks", "--quick", "--out", str(out), *words)
 
 
-def python(*words: str) -> subprocess.CompletedProcess[str]:
+def python(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *words]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, **(env or {})},
     )
 
 
@@ -92,9 +100,10 @@ def test_one_that_breaks_hides_no_other(tmp_path: Path) -> None:
     code = (
         "import sys, benchmarks, benchmarks.alone as a\n"
         "from thymos.bench.figures import Figure\n"
+        "from thymos.errors import ThymosError\n"
         "def alone(name, repeats, quick):\n"
         "    if name == 'window':\n"
-        "        raise RuntimeError('the disk is on fire')\n"
+        "        raise ThymosError('the disk is on [fire]', hint='fetch water')\n"
         "    return [Figure(name, 1.0, 's', {})]\n"
         "a.alone = alone\n"
         "from benchmarks.__main__ import main\n"
@@ -103,21 +112,45 @@ def test_one_that_breaks_hides_no_other(tmp_path: Path) -> None:
     )
     done = python("-c", code)
     assert done.returncode == 1, done.stderr
-    assert "window failed: RuntimeError: the disk is on fire" in done.stdout
+    assert "window failed: the disk is on [fire]\nfetch water\n" in done.stdout
     assert list(results(tmp_path)) == ["small", "growth"]
 
 
-def test_errors_come_back_from_the_process_of_a_benchmark() -> None:
+def test_errors_and_crashes_come_back_from_their_process(tmp_path: Path) -> None:
     code = (
+        "import os, sys, types\n"
+        "dead = types.ModuleType('benchmarks.dead')\n"
+        "dead.run = lambda repeats, quick: os._exit(9)\n"
+        "sys.modules['benchmarks.dead'] = dead  # the child imports this too\n"
         "from benchmarks.alone import alone\n"
         "if __name__ == '__main__':\n"
-        "    try:\n"
-        "        alone('no_such_module', 1, True)\n"
-        "    except ModuleNotFoundError as err:\n"
-        "        print('told:', err)\n"
+        "    for name in ('no_such_module', 'dead'):\n"
+        "        try:\n"
+        "            alone(name, 1, True)\n"
+        "        except Exception as err:\n"
+        "            print('told:', type(err).__name__, err)\n"
     )
-    done = python("-c", code)
-    assert "told: No module named 'benchmarks.no_such_module'" in done.stdout
+    file = tmp_path / "main.py"
+    file.write_text(code)
+    done = python(str(file), env={"PYTHONPATH": str(ROOT)})
+    assert "told: ThymosError ModuleNotFoundError: No module named 'benchmarks.no" in done.stdout
+    assert "told: ThymosError its process died (exit code 9)" in done.stdout
+
+
+def test_an_interrupted_run_keeps_what_it_has(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "clock", "--out", str(tmp_path)]
+    run = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert run.stdout is not None
+    while "1/1" not in run.stdout.readline():
+        assert run.poll() is None
+    os.killpg(run.pid, signal.SIGINT)  # as Ctrl-C does: all of them
+    out, _ = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert "failed: interrupted" in out
+    assert (tmp_path / "bench.json").read_text() == "[]\n"
 
 
 def test_unknown_names_are_refused(tmp_path: Path) -> None:
