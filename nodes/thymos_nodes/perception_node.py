@@ -302,5 +302,8 @@ class PerceptionNode(ThymosNode):
         if self.count_publishers(topic) == 0 and not is_shared:
             task.worsen(diagnostics.WARN, "nobody publishes", f"start {name}, or remap {topic}")
         elif self._rates[name].hz(now) == 0.0:
-            task.worsen(diagnostics.ERROR, "no messages", "compare QoS: `ros2 topic info -v`")
+            why = (
+                f"see {name} in /diagnostics" if is_shared else "compare QoS: `ros2 topic info -v`"
+            )
+            task.worsen(diagnostics.ERROR, "no messages", why)
         return task

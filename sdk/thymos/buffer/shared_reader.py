@@ -111,7 +111,7 @@ class SharedReader:
     def wait(self, timeout_s: float) -> tuple[Sample, ...]:
         """As `poll`, but wait for at least one; none after `timeout_s` seconds.
 
-        The writer wakes the reader: about 50 µs after the sample was sent.
+        The writer wakes the reader, which does not poll meanwhile.
         """
         deadline = time.monotonic() + timeout_s
         while True:
