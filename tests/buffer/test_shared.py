@@ -158,6 +158,34 @@ def test_who_holds_too_many_gets_copies_and_disturbs_nobody(domain: str) -> None
         other.close()
 
 
+def test_the_worst_that_readers_can_do_leaves_the_writer_a_chunk(domain: str) -> None:
+    """All hold as much as they may, each of another time, and none reads on."""
+    with SharedWriter(CAMERA, seconds=0.05, domain=domain, readers=3) as writer:
+        depth = writer.layout.depth
+        readers = [SharedReader("camera", domain=domain) for _ in range(3)]
+        hoard: list[Sample] = []
+        seq = 0
+        for reader in readers:
+            mine: list[Sample] = []
+            while len(mine) < depth + 2:  # the last one is a copy
+                assert writer.write(picture(seq))
+                seq += 1
+                mine += reader.poll()
+            hoard += mine
+            for _ in range(3 * depth):  # meanwhile his queue fills and overflows
+                assert writer.write(picture(seq))
+                seq += 1
+        loan = writer.loan(CAMERA.shape)
+        assert loan is not None
+        for _ in range(5 * writer.layout.chunks):
+            assert writer.write(picture(seq))
+            seq += 1
+        assert writer.dropped == 0
+        assert all((s.payload == s.seq % 256).all() for s in hoard)
+        for reader in readers:
+            reader.close()
+
+
 def test_what_a_slow_reader_lost_is_counted_and_flagged(domain: str) -> None:
     with SharedWriter(CAMERA, seconds=0.1, domain=domain) as writer:
         slow, quick = (SharedReader("camera", domain=domain) for _ in range(2))
