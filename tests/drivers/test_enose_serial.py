@@ -302,3 +302,23 @@ def test_long_silence_is_told_then_given_up(board: Board, monkeypatch: pytest.Mo
         )
         with pytest.raises(DeviceLostError, match="silent"):
             nose.read(0.01)
+
+
+def test_a_nose_that_scans_may_sleep(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A BME688 board of duty cycle 5/10 sends nothing for 108 s: it is not lost."""
+    board.run(
+        lambda n: "".join(f"{name}: {n}  eq  1.65V\r\n" for name in SEEED).encode(), period_s=0.03
+    )
+    with SerialNose(board.port, bauds=(9600,)) as nose:
+        read_some(nose, 2)
+        board.halt()
+        while nose.read(0.1) is not None:
+            pass
+        real = time.monotonic_ns
+        clock = "thymos_drivers.enose.serial_nose.time.monotonic_ns"
+        monkeypatch.setattr(clock, lambda: real() + 110 * 10**9)
+        assert nose.read(0.01) is None
+        assert nose.health.health is Health.STALLED
+        monkeypatch.setattr(clock, lambda: real() + 200 * 10**9)
+        with pytest.raises(DeviceLostError, match="silent"):
+            nose.read(0.01)

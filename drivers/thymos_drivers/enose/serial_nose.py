@@ -35,6 +35,8 @@ BAUDS = (115200, 9600, 57600, 19200)
 _SILENT_S = 10.0
 _GIVE_UP_S = 30.0
 """Silence after which reading ends with an error, so that whoever supervises opens it anew."""
+_SCAN_FACTOR = 6
+"""Noses that scan their heaters sleep between scans, by their duty cycle for up to two minutes."""
 _MAX_READ = 65536
 
 
@@ -207,9 +209,11 @@ class SerialNose(BaseSource):
         if decoder is None or intake is None:
             raise EndOfStream
         data, now_ns = self._exchange(decoder.due(time.monotonic_ns()), timeout_s)
+        good = decoder.good
         samples = intake.feed(data, now_ns)
+        if decoder.good > good:
+            self._last_ns = now_ns
         if samples:
-            self._last_ns = samples[-1].t_recv_ns
             self._ready.extend(samples)
             self._health = intake.health()
 
@@ -219,10 +223,11 @@ class SerialNose(BaseSource):
         what = "has sent nothing readable" if garbled else "has been silent"
         reason = f"'{self._path}' {what} for {silent_s:.0f} s"
         remedy = CHECK_CABLE if garbled else "check its power; unplug it and plug it in again"
-        if silent_s > _GIVE_UP_S:
+        patience = 1 if self._decoder is None or self._decoder.whole else _SCAN_FACTOR
+        if silent_s > _GIVE_UP_S * patience:
             self._say(Health.LOST, reason, remedy)
             raise DeviceLostError(reason, hint=remedy)
-        if silent_s > _SILENT_S:
+        if silent_s > _SILENT_S * patience:
             self._say(Health.STALLED, reason, remedy)
 
     # Closing
