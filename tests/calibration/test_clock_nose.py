@@ -26,7 +26,9 @@ def test_a_file_that_is_no_clock(tmp_path: Path) -> None:
 
 
 def test_from_measuring_to_a_warm_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    noses = pytest.importorskip("helpers_noses")
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "drivers"))
+    import helpers_noses as noses
+
     monkeypatch.setattr("thymos_calibration.clock.MIN_SECONDS", 2.0)  # the skew is not the point
     monkeypatch.setattr("thymos_calibration.clock.MAX_SKEW_SD_PPM", 1e5)
     with noses.Board(noses.Own(), hz=50.0) as board:
