@@ -161,7 +161,8 @@ class Inbox:
     """Bounded hand-over from the thread of a device to the reader.
 
     When it is full the oldest sample is dropped and counted, and the sample after the hole says
-    `GAP_BEFORE`. With `lossless` the device's thread waits instead (playback of a file).
+    `GAP_BEFORE` and how many are missing. With `lossless` the device's thread waits instead
+    (playback of a file).
     """
 
     def __init__(self, capacity: int, counters: Counters, *, lossless: bool = False) -> None:
@@ -169,6 +170,7 @@ class Inbox:
         self._capacity = capacity
         self._counters = counters
         self._lossless = lossless
+        self._left_out = 0  # since the last `get`
         self._changed = threading.Condition()
         self._end: Exception | None = None
 
@@ -183,13 +185,20 @@ class Inbox:
                 self._items.popleft()
                 self._counters.dropped += 1
                 first = self._items[0] if self._items else sample
-                holed = replace(first, flags=first.flags | Flag.GAP_BEFORE)
+                self._left_out += 1
+                note = f"{self._left_out} left out: they were not read in time"
+                holed = replace(first, flags=first.flags | Flag.GAP_BEFORE, note=note)
                 if self._items:
                     self._items[0] = holed
                 else:
                     sample = holed
             self._items.append(sample)
             self._changed.notify_all()
+
+    @property
+    def over(self) -> bool:
+        """Whether it was ended or closed."""
+        return self._end is not None
 
     def end(self, why: Exception) -> None:
         """After the samples that are still here, `get` raises `why` (the first one counts)."""
@@ -221,6 +230,7 @@ class Inbox:
                     return None
                 self._changed.wait(left)
             self._counters.received += 1
+            self._left_out = 0
             sample = self._items.popleft()
             self._changed.notify_all()
             return sample

@@ -4,6 +4,8 @@
     portaudio:USB Audio?channels=2         by (part of) its name, which survives a new order
     portaudio:default?rate=16000&block_ms=32
 
+A rate that the device cannot do is resampled from one that it can.
+
 PortAudio's clock is CLOCK_REALTIME behind PulseAudio and CLOCK_MONOTONIC on a hardware device, so
 only differences of it are used; behind PulseAudio the converter's time may even lie in the future,
 which is clamped: a block cannot be younger than its own length.
@@ -14,43 +16,33 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from thymos.clock import SampleCounter, portaudio_ns
-from thymos.errors import (
-    DeviceError,
-    DeviceLostError,
-    DeviceNotFoundError,
-    MissingExtraError,
-)
+from thymos.errors import DeviceError, DeviceLostError
 from thymos.samples import NS_PER_S, Flag, Health, Kind, Sample, StreamSpec, frozen
 from thymos_drivers.base import BaseSource, Inbox, number
+from thymos_drivers.resample import Resampler
+from thymos_drivers.sound import (
+    RATE_REFUSED,
+    error_code,
+    find_input,
+    look_again,
+    sound_error,
+    sound_library,
+)
+
+__all__ = ["Microphone", "open_portaudio", "sound_library"]
 
 _QUEUE_S = 5.0
 """A block said to be older than this has no usable converter time."""
 _SILENT_BLOCKS = 5
 """So many block lengths without a block are a stall (a hung sound server says nothing)."""
 _MUTED_S = 10.0
-
-
-def sound_library() -> Any:
-    """Import sounddevice.
-
-    Raises:
-        MissingExtraError: The Python library is not installed.
-        DeviceError: It is, and the system's PortAudio is not.
-    """
-    try:
-        import sounddevice
-    except ImportError as err:
-        raise MissingExtraError("sounddevice", "microphone") from err
-    except OSError as err:
-        raise DeviceError(
-            f"sound needs a system library: {err}", hint="sudo apt install libportaudio2"
-        ) from err
-    return sounddevice
+_JOIN_S = 3.0
 
 
 def open_portaudio(
@@ -110,7 +102,9 @@ class Microphone(BaseSource):
         self._latency_s = latency_s
         self._stream: Any = None
         self._seq = 0
-        self._closing = threading.Event()
+        self._inbox = Inbox(1, self._counters)
+        self._resampler: Resampler | None = None
+        self._unsaid = (Flag.OK, "")
 
     def read(self, timeout_s: float = 1.0) -> Sample | None:
         """Return the next block.
@@ -132,34 +126,58 @@ class Microphone(BaseSource):
 
     def _open(self) -> None:
         sd = sound_library()
-        self._closing = threading.Event()
-        wanted: str | int | None = self._device if self._device not in ("", "default") else None
-        if isinstance(wanted, str) and wanted.isdigit():
-            wanted = int(wanted)
         try:
-            info = sd.query_devices(wanted, "input")
-            self._rate = int(self._rate_hz or info["default_samplerate"])
-            self._begin()
-            self._stream = sd.InputStream(
-                device=wanted,
-                samplerate=self._rate,
-                channels=self._channels,
-                dtype="int16",
-                blocksize=max(1, round(self._rate * self._block_s)),
-                latency=self._latency_s,
-                callback=self._heard,
-                finished_callback=self._finished,
-            )
-            self._stream.start()
+            self._open_stream(sd)
+        except DeviceError:
+            self._close()
+            # It may have been plugged in, or renumbered, since PortAudio looked.
+            if not look_again(sd):
+                raise
+            self._open_stream(sd)
+
+    def _open_stream(self, sd: Any) -> None:
+        """Find the device and begin; at its own rate if it refuses the one that is wanted."""
+        number_ = find_input(sd, self._device)
+        try:
+            info = sd.query_devices(number_, "input")
+            own_hz = int(info["default_samplerate"])
+            wanted_hz = self._rate_hz or own_hz
+            try:
+                self._start(sd, number_, wanted_hz)
+            except sd.PortAudioError as err:
+                if error_code(err) != RATE_REFUSED or wanted_hz == own_hz:
+                    raise
+                self._resampler = Resampler(own_hz, wanted_hz, self._channels)
+                self._start(sd, number_, own_hz)
         except (sd.PortAudioError, ValueError) as err:
-            raise open_error(self._device or "default", err) from err
-        self._rate = int(self._stream.samplerate)  # what it does, not what was asked
+            raise sound_error(self._device or "default", err) from err
+        facts = {"latency_s": f"{self._stream.latency:.3f}"}
+        if self._resampler is not None:
+            facts["resampled_from_hz"] = str(self._rate)
         self._spec = replace(
             self._spec,
-            rate_hz=float(self._rate),
+            rate_hz=float(self._rate if self._resampler is None else wanted_hz),
             device=str(info["name"]),
-            extra={"latency_s": f"{self._stream.latency:.3f}"},
+            extra=facts,
         )
+
+    def _start(self, sd: Any, number_: int | None, rate_hz: int) -> None:
+        self._rate = rate_hz
+        self._begin()
+        # Bound to this opening: what an ended stream still calls must not speak for the next one.
+        inbox = self._inbox
+        self._stream = sd.InputStream(
+            device=number_,
+            samplerate=rate_hz,
+            channels=self._channels,
+            dtype="int16",
+            blocksize=max(1, round(rate_hz * self._block_s)),
+            latency=self._latency_s,
+            callback=partial(self._heard, inbox),
+            finished_callback=partial(self._finished, inbox),
+        )
+        self._rate = int(self._stream.samplerate)  # what it does, not what was asked
+        self._stream.start()
 
     def _begin(self) -> None:
         blocks = max(8, round(_QUEUE_S / self._block_s))
@@ -171,41 +189,67 @@ class Microphone(BaseSource):
         self._say(Health.STARTING, "waiting for the first block")
 
     def _close(self) -> None:
-        self._closing.set()
-        if hasattr(self, "_inbox"):
-            self._inbox.close()
+        self._inbox.close()
+        self._resampler, self._unsaid = None, (Flag.OK, "")
         stream, self._stream = self._stream, None
         if stream is not None:
-            stream.abort(ignore_errors=True)
-            stream.close(ignore_errors=True)
+            # A sound server that hangs never answers: it keeps this thread, not us.
+            ending = threading.Thread(target=_end, args=(stream,), name="sound-end", daemon=True)
+            ending.start()
+            ending.join(_JOIN_S)
 
     # Called by PortAudio's thread
 
-    def _heard(self, indata: Any, frames: int, times: Any, status: Any) -> None:
+    def _heard(self, inbox: Inbox, indata: Any, frames: int, times: Any, status: Any) -> None:
+        if inbox.over:
+            return
         now_ns = time.monotonic_ns()
         self._last_ns = now_ns
         first_ns = portaudio_ns(
             now_ns, times.currentTime - times.inputBufferAdcTime, frames, self._rate
         )
-        flags, note = Flag.OK, ""
+        flags, notes = Flag.OK, []
         if status.input_overflow:
             lost = self._count_lost(first_ns)
             flags |= Flag.GAP_BEFORE
-            note = f"the sound card overflowed, about {1000 * lost // self._rate} ms are lost"
+            notes.append(
+                f"the sound card overflowed, about {1000 * lost // self._rate} ms are lost"
+            )
             self._seq += max(1, round(lost / frames))
             self._counters.dropped += max(1, round(lost / frames))
         stamp = self._grid.stamp(frames, first_ns)
         if stamp.jumped:
             flags |= Flag.TIME_JUMP | Flag.GAP_BEFORE
+            step_ns = stamp.t_ns - (self._next_ns or stamp.t_ns)
+            notes.append(f"the time of the sound card jumped by {step_ns / 1e6:+.0f} ms")
         self._next_ns = stamp.t_ns + frames * NS_PER_S // self._rate
         payload = np.array(indata, dtype=np.int16).reshape(frames, self._channels)
         peak = int(np.abs(payload.astype(np.int32)).max(initial=0))
         if peak >= 32767:
             flags |= Flag.CLIPPED
         self._judge(peak, frames)
-        self._inbox.put(
-            Sample(self._spec.name, self._seq, stamp.t_ns, now_ns, frozen(payload), flags, note)
+        t_ns = stamp.t_ns
+        if self._resampler is not None:
+            if flags & Flag.GAP_BEFORE:
+                self._resampler.restart()
+            payload, behind_ns = self._resampler.push(payload)
+            t_ns -= behind_ns
+        self._hand_over(
+            inbox,
+            Sample(
+                self._spec.name, self._seq, t_ns, now_ns, frozen(payload), flags, "; ".join(notes)
+            ),
         )
+
+    def _hand_over(self, inbox: Inbox, sample: Sample) -> None:
+        """Give a block to the reader; what an empty one has to say goes with the next."""
+        flags, note = self._unsaid
+        sample = replace(sample, flags=sample.flags | flags, note=sample.note or note)
+        if not len(sample.payload):  # the resampler fills its filter
+            self._unsaid = sample.flags, sample.note
+            return
+        self._unsaid = Flag.OK, ""
+        inbox.put(sample)
         self._seq += 1
 
     def _count_lost(self, first_ns: int) -> int:
@@ -224,11 +268,11 @@ class Microphone(BaseSource):
         elif self._health.health is not Health.OK:
             self._say(Health.OK)
 
-    def _finished(self) -> None:
-        if not self._closing.is_set():
+    def _finished(self, inbox: Inbox) -> None:
+        if not inbox.over:
             name = self._spec.device
             self._say(Health.LOST, f"'{name}' went away", "plug it in again")
-            self._inbox.end(
+            inbox.end(
                 DeviceLostError(
                     f"the microphone '{name}' went away (unplugged, or the sound server ended)",
                     hint="plug it in again; list what there is: thymos devices",
@@ -236,22 +280,6 @@ class Microphone(BaseSource):
             )
 
 
-def open_error(device: str, err: BaseException) -> DeviceError:
-    """What stands behind a stream that does not open."""
-    text = str(err)
-    if isinstance(err, ValueError) or "querying device" in text:
-        what = f"no microphone '{device}'" if device != "default" else "no microphone"
-        return DeviceNotFoundError(
-            f"there is {what}: {text}", hint="thymos devices; is this user in the group audio?"
-        )
-    code = err.args[1] if len(err.args) > 1 else None
-    if code == -9997:
-        return DeviceError(f"'{device}' cannot do this rate: {text}", hint="add ?rate=48000")
-    if code == -9998:
-        return DeviceError(f"'{device}' has fewer channels: {text}", hint="add ?channels=1")
-    if code == -9985:
-        return DeviceError(f"'{device}' is in use: {text}", hint="fuser -v /dev/snd/*")
-    return DeviceError(
-        f"cannot open the microphone '{device}': {text}",
-        hint="does the sound server run? pactl info; else see thymos devices",
-    )
+def _end(stream: Any) -> None:
+    stream.abort(ignore_errors=True)
+    stream.close(ignore_errors=True)

@@ -126,6 +126,28 @@ def test_a_hung_daemon_is_a_stall_with_a_remedy_and_goes_on(daemon: Daemon) -> N
     assert all(b.t_ns > a.t_ns for a, b in pairwise(after))
 
 
+def test_a_daemon_that_hangs_for_long_is_opened_again_when_it_answers(daemon: Daemon) -> None:
+    source = Supervisor(microphone(), MonotonicClock(), patience_s=3.0)
+    with source:
+        before = hear(source, 0.3)
+        daemon.signal(signal.SIGSTOP)
+        deadline = time.monotonic() + 30
+        slowest = 0.0
+        while source.health.health is not Health.RECOVERING or time.monotonic() < deadline - 20:
+            assert time.monotonic() < deadline
+            asked = time.monotonic()
+            source.read(0.2)
+            slowest = max(slowest, time.monotonic() - asked)
+        assert slowest < 5  # closing and opening hang, the reader does not
+        daemon.signal(signal.SIGCONT)
+        after = hear(source, 0.5)
+        events = source.events()
+        assert source.counters.reconnects == 1, events
+        assert "silent" in events[0]
+    assert after[0].flags & Flag.GAP_BEFORE
+    assert after[0].t_ns > before[-1].t_ns + 3 * NS_PER_S
+
+
 def test_digital_silence_is_said(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver, "_MUTED_S", 1.0)
     with microphone() as source:
