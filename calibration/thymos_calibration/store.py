@@ -276,6 +276,7 @@ def read(path: Path | str) -> Calibration:
         made_at = dt.datetime.fromisoformat(data["made_at"])
         if made_at.tzinfo is None:
             raise ValueError("made_at names no time zone")
+        made_at = made_at.astimezone(dt.timezone.utc)
         return Calibration(
             kind=str(data["kind"]),
             device=str(data["device"]),
@@ -285,7 +286,7 @@ def read(path: Path | str) -> Calibration:
             made_at=made_at,
             thymos_version=str(data["thymos_version"]),
         )
-    except (KeyError, TypeError, ValueError) as err:
+    except (KeyError, TypeError, ValueError, OverflowError) as err:
         raise CalibrationError(f"'{path}' lacks something: {err}") from err
 
 

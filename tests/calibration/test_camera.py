@@ -13,12 +13,14 @@ import yaml
 from typer.testing import CliRunner
 
 from thymos.errors import ConfigError
-from thymos.samples import Kind, StreamSpec
+from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec
 from thymos_calibration.boards import Board
 from thymos_calibration.camera import Intrinsics, Views, calibrate
 from thymos_calibration.camera_report import stored_camera_info
+from thymos_calibration.camera_watch import from_source
 from thymos_calibration.cli import app
 from thymos_calibration.store import Calibration, CalibrationError, CalibrationStore
+from thymos_drivers.testing import ListSource
 
 cv2 = pytest.importorskip("cv2", reason="pip install 'thymos[calibrate]'")
 
@@ -214,6 +216,28 @@ def test_the_command_writes_everything(
     assert [row["kind"] for row in listed] == ["camera-intrinsics"]
     shown = CliRunner().invoke(app, ["show", "camera-intrinsics", "C920"]).stdout
     assert "Zhang 2000" in shown
+
+
+def film(pictures: list[np.ndarray], *, live: bool) -> ListSource:
+    frames = [
+        Sample("camera", n, n * NS_PER_S // 2, n * NS_PER_S // 2, np.dstack([picture] * 3))
+        for n, picture in enumerate(pictures)
+    ]
+    return ListSource(spec(640, 480), frames, live=live)
+
+
+def test_from_a_camera(pictures: list[np.ndarray]) -> None:
+    told: list[str] = []
+    with film(pictures, live=False) as camera:
+        views = from_source(camera, BOARD, told=told.append)
+    check(calibrate(views))
+    assert len(told) == len(views.kept)
+    assert "of the picture covered" in told[-1]
+    with film(pictures * 3, live=True) as camera:
+        short = from_source(camera, BOARD, seconds=2.0)
+    assert short.looked == 5
+    with ListSource(spec(640, 480), [None]) as mute:
+        assert from_source(mute, BOARD).looked == 0
 
 
 def known(device: str, made_at: dt.datetime) -> Calibration:
