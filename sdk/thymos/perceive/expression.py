@@ -83,7 +83,9 @@ class Facex:
 
     def probabilities(self, face: F32) -> F32:
         """See `ExpressionModel`."""
-        grey = face @ np.array([0.299, 0.587, 0.114], dtype=np.float32) / np.float32(255.0)
+        weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+        # einsum sums in one order; BLAS in another one for each number of processors.
+        grey = np.einsum("...c,c->...", face, weights) / np.float32(255.0)
         raw = self._net(np.repeat(grey[None, :, :, None], 3, axis=3))[0][0]
         flat = np.maximum(raw[self._columns], 1e-4) ** (1.0 / self.temperature)
         shares: F32 = (flat / flat.sum()).astype(np.float32)

@@ -51,6 +51,17 @@ class Word:
     probability: float
 
 
+class _SameEverywhere(np.ndarray):
+    """A matrix whose products do not depend on how many processors there are.
+
+    BLAS shares a product out among its threads and sums in another order for each number of them;
+    of Whisper's spectrum that turned "help" into "a help point" on one processor instead of two.
+    """
+
+    def __matmul__(self, other: Any) -> Any:
+        return np.einsum("ij,jk->ik", np.asarray(self), other)
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
     """Speech that is recognised in one go: neighbouring utterances with the pauses between."""
@@ -113,6 +124,8 @@ class WordsPerceiver:
                 f"the speech recogniser knows English only, and the language is '{self._language}'",
                 hint="set perceive.language to 'en', or name a multilingual model for 'asr'",
             )
+        extractor = whisper.feature_extractor
+        extractor.mel_filters = np.asarray(extractor.mel_filters).view(_SameEverywhere)
         self._whisper = whisper
         self._emotion = text_emotion.load()
         self._ear.start(spec)

@@ -76,7 +76,8 @@ def _grey(crops: NDArray[Any]) -> NDArray[np.float32]:
         return crops.astype(np.float32)
     if crops.dtype == np.uint8 and crops.ndim == _DIMS_COLOUR and crops.shape[3] == 3:
         weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
-        return np.asarray(crops.astype(np.float32) @ weights)
+        # einsum sums in one order; BLAS in another one for each number of processors.
+        return np.asarray(np.einsum("...c,c->...", crops.astype(np.float32), weights))
     if crops.size == 0:
         return np.zeros((0, 1, 1), dtype=np.float32)
     raise ConfigError(
@@ -99,4 +100,5 @@ def _resize_axis(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     reach = max(1.0, size / _SIDE)  # a triangle that covers two target pixels
     weight = np.maximum(0, 1 - np.abs(np.arange(size)[None] - centre[:, None]) / reach)
     weight = weight / np.maximum(weight.sum(1, keepdims=True), 1e-9)
-    return np.asarray(np.tensordot(weight.astype(np.float32), picture, axes=1), dtype=np.float32)
+    made = np.einsum("ij,j...->i...", weight.astype(np.float32), picture)
+    return np.asarray(made, dtype=np.float32)
