@@ -17,6 +17,7 @@ from thymos.runner import run_offline
 from thymos.samples import Sample, Source
 
 _MAGIC = (b"\x89MCAP0\r\n", b"#ROSBAG V2.0", b"SQLite format 3\x00", b"version https://git-lfs")
+_ZSTD = b"\x28\xb5\x2f\xfd"  # rosbag2 compresses whole files so
 _MEDIA = (b"RIFF", b"fLaC", b"OggS", b"ID3", b"FLV", b"\x1aE\xdf\xa3")  # the last: mkv and webm
 _SUFFIXES = {".mcap", ".bag", ".db3", ".part"}
 
@@ -141,6 +142,6 @@ def is_recording(path: Path) -> bool:
             head = file.read(24)
     except OSError:
         return named  # who opens it says what is wrong with it
-    if head.startswith(_MAGIC):
+    if head.startswith((*_MAGIC, _ZSTD)):
         return True
     return named and not (head.startswith(_MEDIA) or head[4:8] == b"ftyp")

@@ -295,3 +295,12 @@ def test_a_real_camera_of_others_is_seen(data_dir: Path) -> None:
     assert found[0].payload.ndim == 3
     assert found[0].payload.std() > 10  # a picture, not a plain area
     assert json.dumps(recording.topics)
+
+
+def test_a_compressed_file_is_known_as_a_recording(tmp_path: Path) -> None:
+    from thymos.explainer import open_media
+
+    bag = robot(tmp_path / "bag", compression="FILE")
+    sources, absent, _ = open_media(next(bag.glob("*.zstd")), topics={"camera": "/rear/image_raw"})
+    assert absent == {}
+    assert grey(next(s for s in sources if s.spec.name == "camera")) == 20
