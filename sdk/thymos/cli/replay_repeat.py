@@ -49,14 +49,16 @@ def prove(bag: Path, enose: Path | None, config: Config, rate: str, runs: int, b
             made = _run(command)
             digest = hashlib.sha256(made).hexdigest()
             windows = made.count(b"\n")
-            stderr.print(f"run {number} of {runs}: {windows} windows, sha256 {digest}")
+            stderr.print(
+                f"run {number} of {runs}: {windows} windows, sha256 {digest}", soft_wrap=True
+            )
             if number == 1:
                 first = made
             elif made != first:
                 _tell(console, first, made, number)
                 return 1
     digest = hashlib.sha256(first).hexdigest()
-    console.print(f"{runs} runs, all equal: sha256 {digest}", style="green")
+    console.print(f"{runs} runs, all equal: sha256 {digest}", style="green", soft_wrap=True)
     return 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -42,21 +41,24 @@ class Replayed:
             Itself, to go on with.
         """
         __tracebackhide__ = True
-        path = self.folder / golden
+        path = _near(self.folder / golden)
+        said = ""
         try:
             if self.update:
                 write_golden(path, self.windows)
                 self.wrote(path)
                 return self
-            expected = read_golden(path)
+            found = compare(read_golden(path), [as_json(r) for r in self.windows], tolerance)
         except ThymosError as err:
-            _fail(f"{err}\nnext: pytest --thymos-update writes it; look at it, then commit it")
-        found = compare(expected, [as_json(report) for report in self.windows], tolerance)
-        if not found.same:
-            _fail(
-                f"differs from {path}: {found.text()}\n"
-                "next: if this is how it should be now, run pytest --thymos-update"
-            )
+            said = f"{err}\nnext: pytest --thymos-update writes it; look at it, then commit it"
+        else:
+            if not found.same:
+                said = (
+                    f"differs from {path}: {found.text()}\n"
+                    "next: if this is how it should be now, pytest --thymos-update"
+                )
+        if said:  # out here, so that nothing stands above it
+            pytest.fail(said, pytrace=False)
         return self
 
 
@@ -97,12 +99,16 @@ class Replayer:
         __tracebackhide__ = True
         from thymos.explainer import explain
 
+        said = ""
+        made: tuple[WindowReport, ...] = ()
         try:
             chosen = self._settings(backend, window, hop, config)
-            nose = None if enose is None else self.folder / enose
-            made = tuple(explain(self.folder / recording, enose=nose, config=chosen))
+            nose = None if enose is None else _near(self.folder / enose)
+            made = tuple(explain(_near(self.folder / recording), enose=nose, config=chosen))
         except ThymosError as err:
-            _fail(f"{err}" + (f"\nnext: {err.hint}" if err.hint else ""))
+            said = f"{err}" + (f"\nnext: {err.hint}" if err.hint else "")
+        if said:
+            pytest.fail(said, pytrace=False)
         return Replayed(made, self.folder, self.update, self.wrote)
 
     def _settings(
@@ -126,6 +132,9 @@ class Replayer:
         )
 
 
-def _fail(text: str) -> NoReturn:
-    __tracebackhide__ = True
-    pytest.fail(text, pytrace=False)
+def _near(path: Path) -> Path:
+    """As people would type it here."""
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
