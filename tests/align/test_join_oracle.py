@@ -50,6 +50,8 @@ def random_stamps(rng: random.Random, period: int, count: int) -> list[int]:
             step = 0  # a tie
         elif kind < 0.07:
             step = rng.randrange(20) * period  # a hole, a clock that is set ahead
+        elif kind < 0.2:
+            step = MS // 2  # a burst
         else:
             step = period + rng.randrange(-period // 3, period // 3)
         t += step

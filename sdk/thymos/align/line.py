@@ -49,12 +49,12 @@ class Hole(NamedTuple):
 class Line(Generic[T]):
     """Samples of one stream by (capture time, number), duplicates left out.
 
-    Samples may come out of order by `reorder_ns` if their numbers are honest: after a jump of the
-    number the missing ones are waited for until the stream is that much further. A stream whose
-    numbers run on without a jump is complete up to its newest sample at once.
+    Samples may come out of order by less than `reorder_ns` if their numbers are honest: after a
+    jump of the number the missing ones are waited for until the stream is that much further. A
+    stream whose numbers run on without a jump is complete up to its newest sample at once.
 
     Args:
-        reorder_ns: How far out of order samples may come, in the stream's own time.
+        reorder_ns: Samples come less than this out of order, in the stream's own time.
 
     Attributes:
         times: Capture times in order [ns].
@@ -143,6 +143,8 @@ class Line(Generic[T]):
         expected = self._next_seq
         if seq > expected:
             self._holes.append(Hole(expected, seq - 1, t_ns + self.reorder_ns))
+            if self.complete_to == self.newest_ns:
+                self.complete_to -= 1  # a missing one may be of the newest instant
         elif seq < expected and not self._fill(seq):
             if t_ns > self.newest_ns:
                 self._holes.clear()  # the device counts from the beginning again
