@@ -3,15 +3,16 @@
     v4l2:/dev/video0?size=640x480&fps=30&format=mjpeg
     v4l2:0                     the same device
     v4l2:C920                  by (part of) its name, which survives a new order of ports
+    v4l2:0?set=auto_exposure:1,exposure_time_absolute:157     controls, set in this order
+    v4l2:0?format=mjpeg&keep=packets     record.video: mjpeg then keeps the camera's own JPEGs
 
-The stamp of a frame is the kernel's (CLOCK_MONOTONIC), not the time of its arrival. A thread always
-drains the device: a reader that is late loses old frames (counted) and never sees stale ones.
+The stamp of a frame is the kernel's (CLOCK_MONOTONIC), not the time of its arrival.
 """
 
 from __future__ import annotations
 
-import threading
-import time
+import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,20 +21,23 @@ from thymos.clock import host_stamp_ns
 from thymos.errors import (
     ConfigError,
     DeviceError,
-    DeviceLostError,
     DeviceNotFoundError,
     DevicePermissionError,
 )
-from thymos.samples import NS_PER_S, Flag, Health, Kind, Sample, StreamSpec, frozen
-from thymos_drivers.base import BaseSource, Inbox, need, number
-
-QUEUE = 8
-_STALL_S = 3.0
-_JOIN_S = 3.0
+from thymos.samples import NS_PER_S
+from thymos_drivers.base import number
+from thymos_drivers.capture import Capture, keep_packets
 
 
 def open_v4l2(
-    rest: str, *, stream: str = "camera", size: str = "640x480", fps: str = "30", format: str = ""
+    rest: str,
+    *,
+    stream: str = "camera",
+    size: str = "640x480",
+    fps: str = "30",
+    format: str = "",
+    set: str = "",
+    keep: str = "",
 ) -> V4l2Camera:
     """Make the source of `v4l2:DEVICE?…`.
 
@@ -48,141 +52,107 @@ def open_v4l2(
     options = {"video_size": size, "framerate": f"{number('fps', fps, low=0.1, high=1000):g}"}
     if format:
         options["input_format"] = format
-    return V4l2Camera(rest, stream=stream, options=options)
+    return V4l2Camera(
+        rest,
+        stream=stream,
+        options=options,
+        controls=read_controls(set),
+        keep=keep_packets(keep),
+    )
 
 
-class V4l2Camera(BaseSource):
-    """One camera; also the base for whatever FFmpeg can capture from (see `_connect`)."""
+class V4l2Camera(Capture):
+    """One camera of Linux.
 
-    live = True
+    Args:
+        device: Path, number or (part of the) name.
+        stream: Stream name.
+        options: Of FFmpeg's v4l2 input.
+        controls: V4L2 controls to set when it is opened, by name.
+        keep: See `Capture`.
+    """
 
-    def __init__(self, device: str, *, stream: str, options: dict[str, str]) -> None:
-        spec = StreamSpec(
-            name=stream,
-            kind=Kind.VIDEO,
-            rate_hz=0.0,
-            shape=(-1, -1, 3),
-            unit="rgb8",
-            channels=("r", "g", "b"),
-            frame_id=f"{stream}_optical_frame",
-            device=device,
-        )
-        super().__init__(spec)
+    def __init__(
+        self,
+        device: str,
+        *,
+        stream: str,
+        options: dict[str, str],
+        controls: dict[str, int] | None = None,
+        keep: bool = False,
+    ) -> None:
+        super().__init__(device, stream=stream, keep=keep)
         self._device = device
         self._options = options
-        self._thread: threading.Thread | None = None
-        self._reformatter: Any = None
-        self._stop = threading.Event()
-        self._inbox = Inbox(QUEUE, self._counters)
-        self._seq = 0
+        self._controls = controls or {}
 
-    def read(self, timeout_s: float = 1.0) -> Sample | None:
-        """Return the next frame.
-
-        Raises:
-            DeviceLostError: The camera went away.
-        """
-        self._check_open()
-        sample = self._inbox.get(timeout_s)
-        if sample is None:
-            silent_s = (time.monotonic_ns() - self._last_ns) / NS_PER_S
-            if silent_s > _STALL_S:
-                reason = f"'{self._spec.device}' has delivered nothing for {silent_s:.0f} s"
-                self._say(Health.STALLED, reason, "unplug the camera and plug it in again")
-        return sample
-
-    def _open(self) -> None:
-        av = need("av", "camera")
+    def _connect(self, av: Any) -> tuple[Any, Any]:
         path = find_camera(self._device)
+        set_controls(path, self._controls)
         try:
-            container = self._connect(av, path)
+            container = self._capture(av, path)
         except (OSError, ValueError, av.error.FFmpegError) as err:
             raise open_error(path, err) from err
-        video = container.streams.video[0]
-        context = video.codec_context
-        # One scaler for all frames: `frame.to_ndarray` would set up another one for each.
-        self._reformatter = av.video.reformatter.VideoReformatter()
-        self._stop = threading.Event()
-        self._inbox = Inbox(QUEUE, self._counters)
-        self._last_ns = time.monotonic_ns()
-        self._spec = replace(
-            self._spec,
-            rate_hz=float(video.average_rate or 0),
-            shape=(int(context.height), int(context.width), 3),
-            device=path,
-            extra={"codec": str(context.name), "asked": str(self._options)},
-        )
-        self._say(Health.STARTING, "waiting for the first frame")
-        self._thread = threading.Thread(
-            target=self._drain,
-            args=(av, container, video, self._inbox, self._stop),
-            name=f"camera-{path}",
-            daemon=True,
-        )
-        self._thread.start()
+        self._spec = replace(self._spec, device=path)
+        return container, container.streams.video[0]
 
-    def _connect(self, av: Any, path: str) -> Any:
-        """Open the device; a test or another capture API puts its own here."""
+    def _capture(self, av: Any, path: str) -> Any:
+        """Open the device; a test puts its own here."""
         return av.open(path, format="v4l2", options=self._options)
 
-    def _close(self) -> None:
-        self._stop.set()
-        self._inbox.close()
-        if self._thread is not None:
-            self._thread.join(_JOIN_S)  # a hung device keeps its (daemon) thread, not us
-            self._thread = None
+    def _facts(self) -> dict[str, str]:
+        asked = {"asked": str(self._options)}
+        return asked | {"controls": str(self._controls)} if self._controls else asked
 
-    # In the camera's own thread, which also closes the container that only it uses.
+    def _stamp(self, frame: Any, now_ns: int) -> int | None:
+        if frame.pts is None:
+            return None
+        return host_stamp_ns(int(frame.pts * frame.time_base * NS_PER_S), now_ns)
 
-    def _drain(
-        self, av: Any, container: Any, video: Any, inbox: Inbox, stop: threading.Event
-    ) -> None:
+
+def read_controls(text: str) -> dict[str, int]:
+    """Read `gain:10,auto_exposure:1`.
+
+    Raises:
+        ConfigError: A name or a number is wrong.
+    """
+    found = {}
+    for part in filter(None, text.split(",")):
+        name, _, value = part.partition(":")
+        if not re.fullmatch(r"[a-z0-9_]+", name) or not re.fullmatch(r"-?\d{1,12}", value):
+            raise ConfigError(
+                f"option set='{text}' is wrong at '{part}'",
+                hint="write set=auto_exposure:1,gain:10; names: v4l2-ctl --list-ctrls",
+            )
+        found[name] = int(value)
+    return found
+
+
+def set_controls(path: str, controls: dict[str, int]) -> None:
+    """Set controls of a camera, in this order, with the tool that every distribution has.
+
+    Raises:
+        DeviceError: The tool is missing, or the camera refuses one.
+    """
+    for name, value in controls.items():
+        command = ["v4l2-ctl", "-d", path, "-c", f"{name}={value}"]
         try:
-            for packet in container.demux(video):
-                if stop.is_set():
-                    return
-                try:
-                    frames = packet.decode()
-                except (av.error.FFmpegError, ValueError):
-                    self._counters.corrupt += 1  # a torn JPEG; the next one is whole again
-                    self._seq += 1
-                    continue
-                for frame in frames:
-                    inbox.put(self._sample(frame, self._seq))
-                    self._seq += 1
-            inbox.end(self._gone("it ended"))
-        except (OSError, ValueError, av.error.FFmpegError) as err:
-            inbox.end(self._gone(str(err)))
-        except Exception as err:  # noqa: BLE001  a reader must not wait for a thread that died
-            inbox.end(DeviceError(f"the camera driver failed: {type(err).__name__}: {err}"))
-        finally:
-            container.close()
-
-    def _sample(self, frame: Any, seq: int) -> Sample:
-        now_ns = time.monotonic_ns()
-        self._last_ns = now_ns
-        flags, note = Flag.OK, ""
-        t_ns = None
-        if frame.pts is not None:
-            t_ns = host_stamp_ns(int(frame.pts * frame.time_base * NS_PER_S), now_ns)
-        if t_ns is None:
-            t_ns, flags, note = now_ns, Flag.TIME_ESTIMATED, "no capture stamp: time of arrival"
-        if frame.is_corrupt:
-            self._counters.corrupt += 1
-            flags, note = flags | Flag.INVALID, "the picture is damaged"
-        if self._health.health is not Health.OK:
-            self._say(Health.OK)
-        height, width, _ = self._spec.shape
-        scaled = self._reformatter.reformat(frame, width=width, height=height, format="rgb24")
-        rgb = scaled.to_ndarray()
-        return Sample(self._spec.name, seq, t_ns, now_ns, frozen(rgb), flags, note)
-
-    def _gone(self, why: str) -> DeviceLostError:
-        name = self._spec.device
-        self._say(Health.LOST, f"'{name}' went away: {why}", "plug it in again")
-        return DeviceLostError(
-            f"the camera '{name}' went away: {why}", hint="plug it in again; thymos devices"
-        )
+            done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        except FileNotFoundError as err:
+            raise DeviceError(
+                "controls of a camera are set by v4l2-ctl, which is not installed",
+                hint="sudo apt install v4l-utils",
+            ) from err
+        except subprocess.TimeoutExpired as err:
+            raise DeviceError(
+                f"'{path}' does not answer", hint="unplug the camera and plug it in again"
+            ) from err
+        said = (done.stderr.strip() or done.stdout.strip()).split("\n")[0]
+        if done.returncode or said:  # it also says "unknown control" and ends with 0
+            raise DeviceError(
+                f"'{path}' does not take {name}={value}: {said}",
+                hint=f"v4l2-ctl -d {path} --list-ctrls",
+            )
 
 
 def find_camera(device: str) -> str:

@@ -71,6 +71,19 @@ class Flag(enum.IntFlag):
 
 
 @dataclass(frozen=True, slots=True)
+class Encoded:
+    """A payload as the device itself encoded it, so that a recording need not encode it again.
+
+    Attributes:
+        format: `jpeg`: one whole picture.
+        data: The bytes.
+    """
+
+    format: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One reading of one stream.
 
@@ -82,6 +95,7 @@ class Sample:
         payload: Read-only array, see `Kind`.
         flags: Validity.
         note: Why a sample is invalid or odd, for people; empty if there is nothing to say.
+        encoded: The same payload as the device sent it, where it was asked to keep it.
     """
 
     stream: str
@@ -91,6 +105,7 @@ class Sample:
     payload: Payload
     flags: Flag = Flag.OK
     note: str = ""
+    encoded: Encoded | None = None
 
     @property
     def latency_ns(self) -> int:
@@ -141,12 +156,16 @@ class Health(str, enum.Enum):
 
 @dataclass(slots=True)
 class Counters:
-    """What happened to the samples of one source since it was opened."""
+    """What happened to the samples of one source since it was opened.
+
+    `duplicates` are samples that came twice; the second one is not handed on.
+    """
 
     received: int = 0
     dropped: int = 0
     corrupt: int = 0
     reconnects: int = 0
+    duplicates: int = 0
 
 
 @dataclass(frozen=True, slots=True)

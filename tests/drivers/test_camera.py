@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import os
 import threading
 import time
 from fractions import Fraction
@@ -11,12 +13,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mcap.reader import make_reader
+from PIL import Image
 
+from thymos.config import RecordConfig
 from thymos.devices import open_uri
 from thymos.errors import ConfigError, DeviceError, DeviceLostError, DeviceNotFoundError
 from thymos.errors import DevicePermissionError as Denied
+from thymos.record.recorder import Recorder
 from thymos.samples import EndOfStream, Flag, Health, Sample
-from thymos_drivers.camera import QUEUE, V4l2Camera, open_error, v4l2_names
+from thymos_drivers.camera import V4l2Camera, open_error, read_controls, set_controls, v4l2_names
+from thymos_drivers.capture import QUEUE
 
 
 class TestSource(V4l2Camera):
@@ -29,17 +36,17 @@ class TestSource(V4l2Camera):
         self._graph = f"testsrc2=size=64x48:rate={rate}:duration={seconds},realtime"
         self._base_us = base_us
 
-    def _connect(self, av: Any, path: str) -> Any:
+    def _capture(self, av: Any, path: str) -> Any:
         self._first_us = time.monotonic_ns() // 1000
         return av.open(self._graph, format="lavfi")
 
-    def _sample(self, frame: Any, seq: int) -> Sample:
+    def _sample(self, frame: Any, packet: Any) -> Sample | None:
         if self._base_us is None:
             frame.pts = None
         else:
             frame.pts = int(frame.time * 1e6) + self._first_us + self._base_us
             frame.time_base = Fraction(1, 1_000_000)
-        return super()._sample(frame, seq)
+        return super()._sample(frame, packet)
 
 
 def read_all(camera: V4l2Camera) -> list[Sample]:
@@ -131,7 +138,9 @@ def test_missing_camera() -> None:
         named.open()
 
 
-@pytest.mark.parametrize("query", ["size=big", "fps=0", "format=a;b", "zoom=3"])
+@pytest.mark.parametrize(
+    "query", ["size=big", "fps=0", "format=a;b", "zoom=3", "set=gain", "set=a=b:1", "keep=all"]
+)
 def test_wrong_options(query: str) -> None:
     with pytest.raises(ConfigError):
         open_uri("camera", f"v4l2:/dev/video0?{query}")
@@ -163,3 +172,137 @@ def test_names_come_from_sysfs(tmp_path: Path) -> None:
         (tmp_path / node / "name").write_text(f"{name}\n")
     (tmp_path / "video5").mkdir()
     assert v4l2_names(tmp_path) == {"/dev/video2": "vivid", "/dev/video10": "C920"}
+
+
+class Played(V4l2Camera):
+    """Plays a file of pictures as a camera would; stamps are the frames' own, moved to now."""
+
+    def __init__(self, path: Path, *, keep: bool = False, stamps: list[int] | None = None) -> None:
+        super().__init__("/dev/video7", stream="camera", options={}, keep=keep)
+        self._path = path
+        self._frames_ms = stamps
+
+    def _capture(self, av: Any, path: str) -> Any:
+        self._begin_ns = time.monotonic_ns()
+        self._n = 0
+        return av.open(str(self._path))
+
+    def _stamp(self, frame: Any, now_ns: int) -> int | None:
+        ms = self._frames_ms[self._n] if self._frames_ms else 1000 * frame.time
+        self._n += 1
+        return self._begin_ns + int(ms * 1e6)
+
+
+def mjpeg(path: Path, sizes: list[tuple[int, int]]) -> list[bytes]:
+    """Write a motion JPEG stream whose frames may differ in size; returns the JPEGs."""
+    pictures = []
+    for n, (width, height) in enumerate(sizes):
+        rgb = np.zeros((height, width, 3), np.uint8)
+        rgb[: height // 2] = (10 * n, 100, 200)
+        data = io.BytesIO()
+        Image.fromarray(rgb).save(data, "JPEG", quality=95)
+        pictures.append(data.getvalue())
+    path.write_bytes(b"".join(pictures))
+    return pictures
+
+
+def read_slowly(camera: V4l2Camera) -> list[Sample]:
+    camera._inbox._capacity = 1000  # a file is played at once
+    return read_all(camera)
+
+
+def test_the_camera_s_own_jpegs_are_kept_where_asked(tmp_path: Path) -> None:
+    pictures = mjpeg(tmp_path / "film.mjpeg", [(64, 48)] * 7)
+    with Played(tmp_path / "film.mjpeg", keep=True) as camera:
+        kept = read_slowly(camera)
+    assert [s.encoded.data if s.encoded else b"" for s in kept] == pictures
+    assert all(s.encoded is not None and s.encoded.format == "jpeg" for s in kept)
+    with Played(tmp_path / "film.mjpeg") as camera:
+        assert all(s.encoded is None for s in read_slowly(camera))
+
+
+def test_kept_jpegs_lie_in_the_recording_byte_for_byte(tmp_path: Path) -> None:
+    pictures = mjpeg(tmp_path / "film.mjpeg", [(64, 48)] * 7)
+    path = tmp_path / "film.mcap"
+    with (
+        Played(tmp_path / "film.mjpeg", keep=True) as camera,
+        Recorder(path, RecordConfig(video="mjpeg")) as recorder,
+    ):
+        recorder.on_stream(camera.spec)
+        samples = read_slowly(camera)
+        for sample in samples:
+            recorder.on_sample(sample)
+    with path.open("rb") as file:
+        raw = [m.data for _, c, m in make_reader(file).iter_messages() if "image" in c.topic]
+    assert len(raw) == 7
+    assert all(picture in data for picture, data in zip(pictures, raw, strict=True))
+
+
+def test_a_new_size_midway_is_scaled_to_the_first_and_said(tmp_path: Path) -> None:
+    mjpeg(tmp_path / "film.mjpeg", [(64, 48)] * 3 + [(128, 96)] * 3)
+    with Played(tmp_path / "film.mjpeg", keep=True) as camera:
+        samples = read_slowly(camera)
+    assert {s.payload.shape for s in samples} == {(48, 64, 3)}
+    assert [s.encoded is not None for s in samples] == [True] * 3 + [False] * 3
+    assert [s.note for s in samples if s.note] == ["the camera gives 128x96 now, scaled to 64x48"]
+
+
+def test_repeated_frames_are_left_out_and_counted(tmp_path: Path) -> None:
+    mjpeg(tmp_path / "film.mjpeg", [(64, 48)] * 6)
+    with Played(tmp_path / "film.mjpeg", stamps=[0, 33, 33, 66, 66, 99]) as camera:
+        samples = read_slowly(camera)
+        assert camera.counters.duplicates == 2
+        assert camera.counters.dropped == 0
+    assert [s.seq for s in samples] == [0, 1, 2, 3]
+    assert not any(s.flags for s in samples)
+
+
+def test_lost_frames_are_told_from_the_stamps(tmp_path: Path) -> None:
+    mjpeg(tmp_path / "film.mjpeg", [(64, 48)] * 6)
+    with Played(tmp_path / "film.mjpeg", stamps=[0, 33, 66, 165, 198, 231]) as camera:
+        samples = read_slowly(camera)
+        assert camera.counters.dropped == 2
+    assert [s.seq for s in samples] == [0, 1, 2, 5, 6, 7]
+    assert [bool(s.flags & Flag.GAP_BEFORE) for s in samples] == [False] * 3 + [True] + [False] * 2
+
+
+def test_a_camera_that_shows_one_picture_for_ever_is_stalled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Frozen(TestSource):
+        def _stamp(self, frame: Any, now_ns: int) -> int | None:
+            return 10**9
+
+    monkeypatch.setattr("thymos_drivers.capture._STALL_S", 0.3)
+    with Frozen(5.0) as camera:
+        assert camera.read(5.0) is not None
+        deadline = time.monotonic() + 5
+        while camera.health.health is not Health.STALLED:
+            assert time.monotonic() < deadline
+            assert camera.read(0.1) is None
+        assert "the same picture" in camera.health.reason
+        assert camera.counters.duplicates > 10
+
+
+def test_controls_are_set_in_order_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "v4l2-ctl"
+    tool.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/said\n'
+        'case "$4" in bad=*) echo "unknown control \'bad\'" >&2; exit 255;; esac\n'
+    )
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    set_controls("/dev/video3", read_controls("auto_exposure:1,exposure_time_absolute:157"))
+    assert (tmp_path / "said").read_text().splitlines() == [
+        "-d /dev/video3 -c auto_exposure=1",
+        "-d /dev/video3 -c exposure_time_absolute=157",
+    ]
+    with pytest.raises(DeviceError, match="does not take bad=2: unknown control") as told:
+        set_controls("/dev/video3", {"bad": 2})
+    assert "--list-ctrls" in told.value.hint
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(DeviceError, match="not installed") as missing:
+        set_controls("/dev/video3", {"gain": 2})
+    assert missing.value.hint == "sudo apt install v4l-utils"

@@ -105,7 +105,7 @@ class Encoder:
         return self._types[type_of("mjpeg")](
             header=self._header(sample, spec),
             format=JPEG_FORMAT,
-            data=np.frombuffer(to_jpeg(sample.payload), dtype=np.uint8),
+            data=np.frombuffer(_as_jpeg(sample), dtype=np.uint8),
         )
 
     def _film(self, sample: Sample, spec: StreamSpec) -> Any:
@@ -186,6 +186,13 @@ def _rgb(sample: Sample) -> np.ndarray[Any, Any]:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise RecordingError(f"a picture of shape {pixels.shape} and type {pixels.dtype}")
     return np.ascontiguousarray(pixels)
+
+
+def _as_jpeg(sample: Sample) -> bytes:
+    """The camera's own JPEG if it was kept, else a new one."""
+    if sample.encoded is not None and sample.encoded.format == "jpeg":
+        return sample.encoded.data
+    return to_jpeg(sample.payload)
 
 
 def to_jpeg(rgb: np.ndarray[Any, Any]) -> bytes:
