@@ -23,6 +23,7 @@ from typing import Any
 
 from thymos.errors import ThymosError
 from thymos.samples import StreamSpec
+from thymos_drivers.listing import camera_serial
 
 SCHEMA = "thymos.calibration/1"
 _FACTS = {"schema", "kind", "device", "made_at", "thymos_version", "method", "quality"}
@@ -50,7 +51,10 @@ def identity(spec: StreamSpec) -> str:
 
     A name or a path may belong to another device tomorrow, a serial number does not.
     """
-    return spec.extra.get("serial") or spec.extra.get("serial_number") or spec.device or spec.name
+    serial = spec.extra.get("serial") or spec.extra.get("serial_number")
+    if not serial and spec.device.startswith("/dev/video"):
+        serial = camera_serial(spec.device)
+    return serial or spec.device or spec.name
 
 
 def _now() -> dt.datetime:

@@ -52,10 +52,25 @@ class FoundDevice:
 
 def cameras() -> list[FoundDevice]:
     """V4L2 and RealSense cameras."""
-    found = [
-        _checked(f"v4l2:{path}", name, Path(path), "video") for path, name in v4l2_names().items()
-    ]
+    found = []
+    for path, name in v4l2_names().items():
+        entry = _checked(f"v4l2:{path}", name, Path(path), "video")
+        serial = camera_serial(path)
+        more = f"{path}, serial {serial}" if serial else path
+        found.append(replace(entry, detail=entry.reason or more))
     return found + _realsense()
+
+
+def camera_serial(path: str, root: Path = Path("/sys/class/video4linux")) -> str:
+    """Serial number of a USB camera by its device file; empty if it has none.
+
+    Device files are numbered in order of plugging in, so they name no camera for long.
+    """
+    try:
+        usb = (root / Path(path).name / "device").resolve(strict=True).parent
+        return (usb / "serial").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def microphones() -> list[FoundDevice]:

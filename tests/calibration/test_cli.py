@@ -18,6 +18,7 @@ from thymos.samples import Kind, StreamSpec
 from thymos_calibration.av_observe import observe
 from thymos_calibration.cli import app
 from thymos_calibration.store import Calibration, CalibrationError, CalibrationStore, known
+from thymos_drivers.listing import camera_serial
 
 
 @pytest.fixture
@@ -85,6 +86,16 @@ def test_serial_number_first_then_name(store: CalibrationStore) -> None:
     assert store.load_for("clock", spec).values["x"] == 2.0
     with pytest.raises(CalibrationError, match="days old"):
         store.load_for("clock", spec, max_age_days=1)
+
+
+def test_a_usb_camera_has_its_serial_number(tmp_path: Path) -> None:
+    usb = tmp_path / "devices/usb1/1-1"
+    (usb / "1-1:1.0").mkdir(parents=True)
+    (usb / "serial").write_text("5A2B\n")
+    (tmp_path / "video0").mkdir()
+    (tmp_path / "video0/device").symlink_to(usb / "1-1:1.0")
+    assert camera_serial("/dev/video0", tmp_path) == "5A2B"
+    assert camera_serial("/dev/video1", tmp_path) == ""
 
 
 def test_wrong_use_is_told(store: CalibrationStore) -> None:
