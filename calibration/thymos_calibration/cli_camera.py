@@ -24,7 +24,9 @@ def camera(
         ),
     ] = None,
     board: Annotated[str, typer.Option(help="Squares across x down.")] = "9x6",
-    square: Annotated[float, typer.Option(help="Side of a square, mm, measured.")] = 30.0,
+    square: Annotated[
+        float, typer.Option(help="Side of a square, mm, measured; 28 fits A4.")
+    ] = 28.0,
     chessboard: Annotated[
         bool, typer.Option("--chessboard", help="A plain chessboard, not ChArUco.")
     ] = False,
