@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, Queue
 
@@ -95,24 +95,31 @@ class Perceiving:
         """Align one sample and hand it on to be observed (any thread); never waits.
 
         A window that the sample completes is asked for before the sample is observed, as in a run
-        on files, so that both give the same cues.
+        on files, so that both give the same cues; but after it if the sample begins in the window:
+        a block of sound that reaches to its end and came last.
         """
         if self._pipeline.streams.get(spec.name) != spec:
             self._pipeline.add_stream(spec, perceive=False)
             self._items.put(spec)
         self._pipeline.push(sample)
         with self._lock:
-            self._give_out()
+            complete = self._pipeline.ready(self._clock.now_ns())
+            earlier = [window for window in complete if window.t1_ns <= sample.t_ns]
+            self._queue(earlier)
             if self._unseen[spec.name] >= QUEUE[spec.kind]:
                 self.count.refused += 1
-                return
-            self._unseen[spec.name] += 1
-            self._items.put(sample)
+            else:
+                self._unseen[spec.name] += 1
+                self._items.put(sample)
+            self._queue(complete[len(earlier) :])
+
+    def _queue(self, windows: Sequence[Window]) -> None:
+        for window in windows:
+            self._items.put(window)
 
     def _give_out(self) -> None:
-        """Queue the windows that are complete, behind the samples they hold."""
-        for window in self._pipeline.ready(self._clock.now_ns()):
-            self._items.put(window)
+        """Queue the windows that time completes, behind the samples they hold."""
+        self._queue(self._pipeline.ready(self._clock.now_ns()))
 
     # -- first thread
 

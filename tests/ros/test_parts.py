@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -15,13 +14,16 @@ pytest.importorskip("thymos_msgs", reason="the messages are not built (make setu
 
 from thymos_msgs.msg import Explanation, GasArray, PerceptionWindow
 
+import stages
+from thymos.align.window import Window
 from thymos.clock import ManualClock
-from thymos.config import ReasonConfig, WindowConfig
+from thymos.config import Config, ReasonConfig, WindowConfig
 from thymos.contract import Cue
 from thymos.errors import ConfigError
-from thymos.samples import Counters, Health, HealthReport
+from thymos.pipeline import Pipeline
+from thymos.samples import Counters, Health, HealthReport, Kind, Sample
 from thymos_nodes import bridges, diagnostics, graph, params
-from thymos_nodes.replay_node import Pace
+from thymos_nodes.perceiving import Perceiving
 from thymos_nodes.responder_node import KEPT, Pairs
 from thymos_nodes.ros_time import RosTime
 
@@ -160,23 +162,28 @@ def test_capture_times_follow_ros_time_and_its_steps() -> None:
     assert steps == [2 * S]
 
 
-def test_pace_keeps_order_and_tells_the_time() -> None:
-    told: list[int] = []
-    pace = Pace(50.0, told.append, threading.Event())
-    pace.begin(10 * S)
-    assert pace.until(11 * S)
-    assert pace.until(10 * S + 5)  # already past: at once
-    assert told == sorted(told)
-    assert told[0] == 10 * S
-    assert told[-1] == 11 * S
+# -- perception: what is observed before a window is asked for
 
 
-def test_pace_can_be_interrupted() -> None:
-    halt = threading.Event()
-    halt.set()
-    pace = Pace(1.0, lambda t: None, halt)
-    pace.begin(0)
-    assert not pace.until(3600 * S)
+@pytest.mark.parametrize("last", [Kind.VIDEO, Kind.AUDIO])
+def test_what_a_window_holds_is_observed_first_whoever_comes_last(last: Kind) -> None:
+    """Topics overtake each other: the block up to a window's end may come after the next frame."""
+    config = Config(window=WindowConfig(length_s=2.0, hop_s=2.0))
+    made = Perceiving(Pipeline(config, perceivers=[]), ManualClock(), len, len)
+    specs = {kind: stages.spec(kind, rate) for kind, rate in ((Kind.VIDEO, 10), (Kind.AUDIO, 1000))}
+    taken = [s for spec in specs.values() for s in stages.samples(spec, 2.02)]
+    of = {spec.name: spec for spec in specs.values()}
+    inside = [s for s in taken if s.t_ns < 2 * S]
+    frame = stages.samples(specs[Kind.VIDEO], 2.2)[20]
+    block = inside.pop()
+    assert (block.stream, block.t_ns, frame.t_ns) == ("microphone", 2 * S - S // 50, 2 * S)
+    for sample in (*inside, *((block, frame) if last is Kind.VIDEO else (frame, block))):
+        made.take(of[sample.stream], sample)
+    items = list(made._items.queue)
+    (window,) = (n for n, item in enumerate(items) if isinstance(item, Window))
+    heard = [item.t_ns for item in items[:window] if isinstance(item, Sample)]
+    assert block.t_ns in heard
+    assert len(heard) >= len(inside) + 1
 
 
 # -- health
