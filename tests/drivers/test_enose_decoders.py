@@ -163,6 +163,28 @@ def test_the_clock_is_asked_for_and_the_delay_disappears() -> None:
     assert all(a <= b for a, b in pairwise(stamps))
 
 
+def test_stamps_never_go_back_when_an_answer_tells_of_a_delay() -> None:
+    """The reading after the answer has an older tick than it, and the delay is known by then."""
+    firmware, decoder = RpiOdor(), TextDecoder()
+    decoder.feed(b"\n" + firmware.boot, 0)
+    for n in range(4):
+        decoder.feed(firmware.row(n, 100 * n), 100 * n * MS)
+    intake = Intake("n", decoder, Counters(), climate=decoder.climate)
+    stamps, received = [], []
+    for n in range(4, 40):
+        tick_ms = 100 * n
+        samples = intake.feed(firmware.row(n, tick_ms), (tick_ms + 95) * MS)
+        stamps += [s.t_ns for s in samples]
+        received += [s.t_recv_ns for s in samples]
+        question = decoder.due((tick_ms + 96) * MS)
+        if question:
+            later = tick_ms + 100 + 50  # newer than the tick of the next reading
+            intake.feed(firmware.told(question, later), (later + 1) * MS)
+    assert firmware.asked == 1
+    assert stamps == sorted(stamps)
+    assert all(t <= r for t, r in zip(stamps, received, strict=True))
+
+
 # Options and limits
 
 

@@ -42,7 +42,7 @@ with hook:  # libFuzzer follows the coverage of what is imported here
     from helpers_noses import ALL, BOOT, Cyranose, Firmware, Tue
 
     from thymos.errors import ThymosError
-    from thymos.samples import Counters, EndOfStream, Flag, Sample
+    from thymos.samples import Counters, EndOfStream, Sample
     from thymos_drivers.enose.bme_log import BmeLog
     from thymos_drivers.enose.cyranose import QUESTION, CyranoseDecoder
     from thymos_drivers.enose.decoder import Decoder
@@ -116,7 +116,7 @@ class Stream:
         assert not np.isinf(sample.payload).any()
         assert sample.t_ns <= sample.t_recv_ns <= self._now_ns
         assert last is None or sample.seq > last.seq
-        assert last is None or sample.t_ns >= last.t_ns or Flag.TIME_ESTIMATED in last.flags
+        assert last is None or sample.t_ns >= last.t_ns
         assert len(sample.note) < 20_000
         self._last = sample
 

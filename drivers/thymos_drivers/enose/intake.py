@@ -76,6 +76,7 @@ class Intake:
         self._good = decoder.good
         self._bad = self._bad_before = decoder.bad
         self._newest_tick: int | None = None
+        self._newest_ns = -(2**63)
         self._restarted_ns: int | None = None
         self._fault = ""
 
@@ -123,6 +124,8 @@ class Intake:
         decoder = self._decoder
         first, self.last_ns = self.last_ns is None, reading.arrived_ns
         t_ns, flags = self._time(reading)
+        # Stamps of two kinds may follow each other (a doubtful tick, an answer): none goes back.
+        t_ns = self._newest_ns = max(t_ns, self._newest_ns)
         # A counter that falls back is a restart too; after a loss it starts from anywhere.
         anew = reading.restarted or (Flag.TIME_JUMP in flags and not first)
         if anew:
