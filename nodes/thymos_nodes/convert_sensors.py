@@ -15,7 +15,8 @@ from sensor_msgs.msg import CameraInfo, FluidPressure, Image, RelativeHumidity, 
 from thymos_msgs.msg import AudioFrame, GasArray
 
 from thymos.contract import SourceInfo
-from thymos.errors import ConfigError
+from thymos.errors import ConfigError, RecordingError
+from thymos.record.flac import decode_flac
 from thymos.samples import Flag, Kind, Origin, Sample, StreamSpec, frozen
 from thymos_nodes.convert import NAN, header
 from thymos_nodes.ros_time import to_ns
@@ -98,12 +99,19 @@ def audio_from_msg(m: AudioFrame) -> NDArray[np.int16]:
     """The sound, int16 [frames, channels], read-only.
 
     Raises:
-        ValueError: An encoding that is not known, or sizes that do not fit the data.
+        ValueError: An encoding that is not known, sizes that do not fit the data, or damaged FLAC.
     """
-    if m.encoding != AudioFrame.S16LE:
-        raise ValueError(f"sound encoding '{m.encoding}'; known: {AudioFrame.S16LE}")
+    if m.encoding not in (AudioFrame.S16LE, AudioFrame.FLAC):
+        raise ValueError(
+            f"sound encoding '{m.encoding}'; known: {AudioFrame.S16LE}, {AudioFrame.FLAC}"
+        )
     if not (0 < m.channels <= MAX_CHANNELS and 0 < m.sample_rate <= 768_000):
         raise ValueError(f"sound with {m.channels} channels at {m.sample_rate} Hz")
+    if m.encoding == AudioFrame.FLAC and m.frame_count <= MAX_FRAMES:
+        try:
+            return frozen(decode_flac(bytes(m.data), m.channels, m.frame_count))
+        except RecordingError as err:
+            raise ValueError(str(err)) from err
     if m.frame_count > MAX_FRAMES or len(m.data) != m.frame_count * m.channels * 2:
         raise ValueError(f"sound of {m.frame_count} frames in {len(m.data)} bytes")
     pcm = np.frombuffer(m.data, "<i2").reshape(m.frame_count, m.channels)

@@ -11,8 +11,9 @@ from thymos.samples import Sample, StreamSpec
 class Observer:
     """Base of all watchers: override what you need.
 
-    Calls come from the pipeline's threads, one at a time for each method; an exception in one is
-    reported on stderr and changes nothing else.
+    Calls come from the pipeline's threads, one at a time, and hold no lock of the pipeline; an
+    exception in one is reported on stderr and changes nothing else. What an observer sets off in
+    the pipeline is told when all have heard what it was called for.
     """
 
     def on_stream(self, spec: StreamSpec) -> None:

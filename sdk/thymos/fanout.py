@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from thymos.align.window import Window
@@ -13,24 +14,45 @@ from thymos.reason.base import Affect
 from thymos.samples import Sample, StreamSpec
 
 MAX_COMPLAINTS = 20  # per run; an observer that fails at 30 Hz must not fill a terminal
+MAX_NESTED = 100
+
+Call = Callable[[Observer], None]
 
 
 class Fanout(Observer):
-    """An observer made of observers."""
+    """An observer made of observers.
+
+    Each is called by one thread at a time and holds up those threads only that have something to
+    tell it, never the pipeline. What an observer causes to be told (it pushes a sample, makes a
+    note) is told when all have heard what it was called for: so nobody ever waits for two at once.
+    """
 
     def __init__(self, observers: Sequence[Observer] = ()) -> None:
-        self._observers = tuple(observers)
-        self._lock = threading.RLock()
+        self._members = tuple((observer, threading.Lock()) for observer in observers)
+        self._thread = threading.local()
         self._complaints = 0
 
     def add(self, observer: Observer) -> None:
         """Tell one more, from now on."""
-        with self._lock:
-            self._observers = (*self._observers, observer)
+        self._members = (*self._members, (observer, threading.Lock()))
 
-    def _each(self, call: Callable[[Observer], None]) -> None:
-        with self._lock:
-            for observer in self._observers:
+    def _each(self, call: Call) -> None:
+        waiting: deque[Call] | None = getattr(self._thread, "waiting", None)
+        if waiting is not None:
+            waiting.append(call)
+            return
+        self._thread.waiting = waiting = deque([call])
+        try:
+            for _ in range(1 + MAX_NESTED):  # one may answer each call with another, for ever
+                if not waiting:
+                    break
+                self._tell(waiting.popleft())
+        finally:
+            self._thread.waiting = None
+
+    def _tell(self, call: Call) -> None:
+        for observer, lock in self._members:
+            with lock:
                 try:
                     call(observer)
                 except Exception as err:  # noqa: BLE001  a broken watcher must not stop the robot

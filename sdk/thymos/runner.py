@@ -157,6 +157,8 @@ class LiveRun:
             reasoner.put(made)
 
     def _skipped(self, made: Estimate) -> None:
+        for text in made.window.notes:  # what befell time is told all the same
+            self._pipeline.event(text)
         self._pipeline.tell.on_skip(made.window)
 
     def _finish(self, made: Estimate) -> None:

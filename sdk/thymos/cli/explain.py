@@ -21,7 +21,7 @@ from thymos.cli.options import (
     WindowOption,
     chosen_topics,
 )
-from thymos.cli.output import json_lines, stderr, stop_on_signals, write_line
+from thymos.cli.output import NO_WINDOW, json_lines, stderr, stop_on_signals, write_line
 from thymos.cli.settings import settings
 from thymos.cli.text import render
 from thymos.config import Config
@@ -126,7 +126,7 @@ def _show(media: Path, reports: Iterable[WindowReport]) -> None:
             console.print(render(report, origin))
             advance()
     if origin is None:
-        stderr.print("no window: the recording is shorter than half a second")
+        stderr.print(NO_WINDOW)
 
 
 @contextmanager

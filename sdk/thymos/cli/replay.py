@@ -27,7 +27,7 @@ from thymos.cli.options import (
     WindowOption,
     chosen_topics,
 )
-from thymos.cli.output import json_lines, stderr, stop_on_signals, write_line
+from thymos.cli.output import NO_WINDOW, json_lines, stderr, stop_on_signals, write_line
 from thymos.cli.settings import settings
 from thymos.config import Config
 from thymos.contract import WindowReport
@@ -303,7 +303,7 @@ class _Run:
         stderr.print(counts.table())
         stderr.print(f"{windows} windows")
         if not windows:
-            stderr.print("no window: the recording is shorter than half a second")
+            stderr.print(NO_WINDOW)
         if out is not None and windows:
             stderr.print(f"written: {out}/windows.jsonl, latency.jsonl, report.html", markup=False)
             page = (out / "report.html").resolve().as_uri()
