@@ -39,6 +39,7 @@ class Spans:
         self._tracks: dict[str, Track] = {}
         self._made = 0  # windows given out
         self._promise = NEVER
+        self._stuck: tuple[Track, int] | None = None  # who is waited for, and until when
         self._notes: list[str] = []
 
     @property
@@ -55,6 +56,7 @@ class Spans:
             spec: The stream.
             gate: Whether windows wait for it; by default pictures and sound do, gas does not.
         """
+        self._stuck = None
         known = self._tracks.get(spec.name)
         if known is not None:
             known.reopen(spec)
@@ -119,6 +121,25 @@ class Spans:
             for t in gates
             if t.open and not t.behind(t1 - self._length)
         )
+
+    def _blocked(self) -> bool:
+        """Whether one stream alone still holds the next window up: nothing else is looked at then.
+
+        So the cost of a sample does not grow with the number of streams.
+        """
+        if self._stuck is None:
+            return False
+        track, t1 = self._stuck
+        short = track.newest_ns == NEVER or track.complete_to < t1
+        return short and track.open and not track.went_back_ns and self._promise < t1
+
+    def _look_for_block(self, t1: int) -> None:
+        """Find a stream that alone holds up a window to `t1`, if there is one."""
+        for track in self._gates():
+            self._stuck = track, t1
+            if self._blocked():
+                return
+        self._stuck = None
 
     def _went_back_ns(self, t_ns: int) -> int:
         """By how much every gating stream jumped to before `t_ns`; 0 if one did not.

@@ -59,6 +59,8 @@ class Windower(Spans):
             now_ns: Robot time, in live runs only: a window is then given out at the latest
                 `max_wait_s` after its end.
         """
+        if now_ns is None and self._blocked():
+            return []
         self._restart_if_time_went_back()
         made: list[Window] = []
         while (t0 := self._begin()) is not None and self._released(t0 + self._length, now_ns):
@@ -74,6 +76,9 @@ class Windower(Spans):
             made.append(self._give(t0, t0 + self._length))
             self._turn += 1
             self._forget(self._next_t0())
+        self._stuck = None
+        if self._origin is not None:
+            self._look_for_block(self._next_t0() + self._length)
         return made
 
     def flush(self) -> list[Window]:
