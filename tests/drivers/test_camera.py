@@ -16,12 +16,15 @@ import pytest
 from mcap.reader import make_reader
 from PIL import Image
 
+from fault_table import fault_row
+from thymos.clock import MonotonicClock
 from thymos.config import RecordConfig
 from thymos.devices import open_uri
 from thymos.errors import ConfigError, DeviceError, DeviceLostError, DeviceNotFoundError
 from thymos.errors import DevicePermissionError as Denied
 from thymos.record.recorder import Recorder
-from thymos.samples import EndOfStream, Flag, Health, Sample
+from thymos.samples import EndOfStream, Flag, Health, Sample, Source
+from thymos.supervise import Supervisor
 from thymos_drivers.camera import V4l2Camera, open_error, read_controls, set_controls, v4l2_names
 from thymos_drivers.capture import QUEUE
 
@@ -174,6 +177,15 @@ def test_names_come_from_sysfs(tmp_path: Path) -> None:
     assert v4l2_names(tmp_path) == {"/dev/video2": "vivid", "/dev/video10": "C920"}
 
 
+def note(what: str, told: str, **more: int) -> None:
+    fault_row("played by FFmpeg", what, told, family="Cameras", **more)
+
+
+def words(source: Source) -> str:
+    health = source.health
+    return f"{health.health.value}: {health.reason}; {health.remedy}"
+
+
 class Played(V4l2Camera):
     """Plays a file of pictures as a camera would; stamps are the frames' own, moved to now."""
 
@@ -244,6 +256,7 @@ def test_a_new_size_midway_is_scaled_to_the_first_and_said(tmp_path: Path) -> No
         samples = read_slowly(camera)
     assert {s.payload.shape for s in samples} == {(48, 64, 3)}
     assert [s.encoded is not None for s in samples] == [True] * 3 + [False] * 3
+    note("changes its size midway", samples[3].note, lost=0, reported=camera.counters.dropped)
     assert [s.note for s in samples if s.note] == ["the camera gives 128x96 now, scaled to 64x48"]
 
 
@@ -253,6 +266,7 @@ def test_repeated_frames_are_left_out_and_counted(tmp_path: Path) -> None:
         samples = read_slowly(camera)
         assert camera.counters.duplicates == 2
         assert camera.counters.dropped == 0
+    note("delivers every third frame twice", "2 duplicates", lost=0, reported=0)
     assert [s.seq for s in samples] == [0, 1, 2, 3]
     assert not any(s.flags for s in samples)
 
@@ -262,6 +276,7 @@ def test_lost_frames_are_told_from_the_stamps(tmp_path: Path) -> None:
     with Played(tmp_path / "film.mjpeg", stamps=[0, 33, 66, 165, 198, 231]) as camera:
         samples = read_slowly(camera)
         assert camera.counters.dropped == 2
+    note("loses two frames", samples[3].note, lost=2, reported=camera.counters.dropped)
     assert [s.seq for s in samples] == [0, 1, 2, 5, 6, 7]
     assert [bool(s.flags & Flag.GAP_BEFORE) for s in samples] == [False] * 3 + [True] + [False] * 2
 
@@ -282,6 +297,39 @@ def test_a_camera_that_shows_one_picture_for_ever_is_stalled(
             assert camera.read(0.1) is None
         assert "the same picture" in camera.health.reason
         assert camera.counters.duplicates > 10
+        note("delivers one picture for ever", words(camera))
+
+
+def test_a_camera_that_delivers_nothing_is_stalled_and_opened_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Dead(TestSource):
+        opened = 0
+
+        def _capture(self, av: Any, path: str) -> Any:
+            self.opened += 1
+            self._graph = f"testsrc2=size=64x48:rate={0.001 if self.opened == 1 else 50},realtime"
+            return super()._capture(av, path)
+
+        def _sample(self, frame: Any, packet: Any) -> Sample | None:
+            return super()._sample(frame, packet) if self.opened > 1 else None
+
+    monkeypatch.setattr("thymos_drivers.capture._STALL_S", 0.3)
+    guard = Supervisor(Dead(60.0), MonotonicClock(), patience_s=1.0)
+    with guard:
+        said = ""
+        deadline = time.monotonic() + 20
+        while guard.health.health is not Health.RECOVERING:
+            assert time.monotonic() < deadline
+            assert guard.read(0.1) is None
+            if guard.health.health is Health.STALLED:
+                said = words(guard)
+        while (sample := guard.read(0.5)) is None:
+            assert time.monotonic() < deadline
+        assert sample.flags & Flag.GAP_BEFORE
+        told = "; ".join([said, *guard.events()])
+    assert "has delivered nothing" in said
+    note("delivers nothing; patience set to 1 s", told)
 
 
 def test_controls_are_set_in_order_or_refused(

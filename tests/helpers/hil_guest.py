@@ -15,7 +15,13 @@ def modprobe(*what: str) -> None:
     subprocess.run(["modprobe", *what], check=True)
 
 
-def wait_for(there: Callable[[], bool], seconds: float = 30.0) -> None:
+def remove(module: str) -> None:
+    """Pull the device out: as soon as nobody has it open any more."""
+    gone = ["modprobe", "-r", module]
+    wait_for(lambda: subprocess.run(gone, capture_output=True, check=False).returncode == 0)
+
+
+def wait_for(there: Callable[[], bool], seconds: float = 60.0) -> None:
     """Emulation is slow: what appears in milliseconds elsewhere takes seconds here."""
     deadline = time.monotonic() + seconds
     while not there():

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fault_table import fault_row
 from thymos.config import RecordConfig
 from thymos.errors import MediaError, RecordingError
 from thymos.record import Recorder, open_recording
@@ -196,8 +197,11 @@ def test_a_really_full_disk(tiny_disk: Path, monkeypatch: pytest.MonkeyPatch) ->
     for i in range(100):
         recorder.on_sample(noise(i))
     recorder.close()
-    assert any("No space left" in n for n in recorder.notes)
-    assert count(recorder.path, "camera") > 3
+    (told,) = (n for n in recorder.notes if "No space left" in n)
+    kept = count(recorder.path, "camera")
+    assert kept > 3
+    what = f"disk full: {kept} of 100 pictures are in the file, which can be read"
+    fault_row("a disk of 400 kB", what, told, family="Recording")
 
 
 def test_the_size_limit_ends_the_recording_whole(tmp_path: Path) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hil_guest import VIVID, modprobe, wait_for
+from hil_guest import VIVID, modprobe, remove, wait_for
 
 
 @pytest.fixture
@@ -18,4 +17,4 @@ def vivid() -> Iterator[Path]:
     path = Path("/dev/video0")
     wait_for(path.exists)
     yield path
-    subprocess.run(["modprobe", "-r", "vivid"], check=True)
+    remove("vivid")

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from hil_guest import VIVID, as_nobody, control, modprobe, wait_for
+from fault_table import fault_row
+from hil_guest import VIVID, as_nobody, control, modprobe, remove, wait_for
+from thymos.clock import MonotonicClock
 from thymos.devices import open_uri
-from thymos.errors import DeviceError, DeviceLostError, ThymosError
+from thymos.errors import DeviceError, ThymosError
 from thymos.samples import Flag, Health, Sample, Source
+from thymos.supervise import Supervisor
 from thymos_drivers import listing
 
 URI = "v4l2:vivid?size=320x180&fps=15"
@@ -55,25 +58,75 @@ def test_frames_carry_the_kernel_s_capture_stamps(vivid: Path) -> None:
     assert all(abs(s.t_recv_ns - s.t_ns) < 5e9 for s in got)
 
 
+def note(what: str, told: str, **more: float | None) -> None:
+    fault_row("V4L2 (vivid, emulated)", what, told, family="Cameras", **more)  # type: ignore[arg-type]
+
+
 def test_a_camera_that_is_unplugged_is_lost_and_comes_back(vivid: Path) -> None:
-    source = camera()
-    source.open()
-    before = frames(source, 3)
-    control(vivid, "disconnect=1")
-    with pytest.raises(DeviceLostError, match="went away"):
-        frames(source, 1000)
-    assert source.health.health is Health.LOST
-    source.close()
-    subprocess.run(["modprobe", "-r", "vivid"], check=True)
-    with pytest.raises(DeviceError, match="no camera"):
-        source.open()
-    modprobe(*VIVID)
-    wait_for(vivid.exists)
-    source.open()
-    after = frames(source, 3)
-    source.close()
+    guard = Supervisor(camera(), MonotonicClock())
+    with guard:
+        before = frames(guard, 3)
+        control(vivid, "disconnect=1")
+        deadline = time.monotonic() + 60
+        while guard.health.health is not Health.RECOVERING:
+            assert time.monotonic() < deadline
+            guard.read(1.0)
+        remove("vivid")
+        modprobe(*VIVID)
+        wait_for(vivid.exists)
+        back_ns = time.monotonic_ns()
+        after = frames(guard, 3)
+        events = guard.events()
+        assert guard.counters.reconnects == 1
+    assert "went away" in events[0]
+    assert after[0].flags & Flag.GAP_BEFORE
     assert after[0].t_ns > before[-1].t_ns
     assert after[0].seq > before[-1].seq
+    again_s = (after[0].t_recv_ns - back_ns) / 1e9
+    note("unplugged, plugged in again", "; ".join(events), good_again_s=again_s)
+
+
+def test_buffers_that_the_driver_drops_are_counted(vivid: Path) -> None:
+    with camera(URI + "&set=percentage_of_dropped_buffers:8") as source:
+        got = frames(source, 75)
+        counters = source.counters
+        period_ns = 1e9 / source.spec.rate_hz
+    there = round((got[-1].t_ns - got[0].t_ns) / period_ns) + 1  # vivid stamps an exact grid
+    lost = there - len(got)
+    assert lost > 0
+    # What waits in the queue or was dropped before the first frame counts too.
+    assert abs(got[-1].seq - got[0].seq + 1 - there) <= 2
+    assert counters.dropped >= lost - 2
+    reported = got[-1].seq - got[0].seq + 1 - len(got)
+    note(
+        "the driver drops 8 % of the buffers", "1 frames are missing", lost=lost, reported=reported
+    )
+
+
+def test_controls_are_set_when_it_is_opened(vivid: Path) -> None:
+    with camera(URI + "&set=brightness:77,contrast:33") as source:
+        frames(source, 1)
+        said = subprocess.run(
+            ["v4l2-ctl", "-d", str(vivid), "-C", "brightness,contrast"],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+    assert said.split() == ["brightness:", "77", "contrast:", "33"]
+    with pytest.raises(DeviceError, match="does not take zest=1") as told:
+        camera(URI + "&set=zest:1").open()
+    assert "--list-ctrls" in told.value.hint
+
+
+def test_the_clock_of_the_host_may_jump(vivid: Path) -> None:
+    with camera() as source:
+        before = frames(source, 10)
+        subprocess.run(["date", "-s", "+1 hour"], check=True, capture_output=True)
+        after = frames(source, 10)
+        lost = source.counters.dropped
+    got = before + after
+    assert not any(s.flags & (Flag.TIME_JUMP | Flag.TIME_ESTIMATED) for s in got)
+    assert all(0 < b.t_ns - a.t_ns < 60e9 for a, b in pairwise(got))
+    missing = got[-1].seq - got[0].seq + 1 - len(got)
+    note("the host's clock jumps by 1 h", "ok", lost=missing, reported=lost)
 
 
 def test_a_second_reader_is_told_that_it_is_in_use(vivid: Path) -> None:
@@ -82,6 +135,7 @@ def test_a_second_reader_is_told_that_it_is_in_use(vivid: Path) -> None:
         with pytest.raises(DeviceError, match="in use") as told, camera() as second:
             frames(second, 1)
         assert "fuser" in told.value.hint
+        note("two programs on one camera", f"{told.value}; {told.value.hint}")
         frames(first, 1)  # the first one is not disturbed
 
 
@@ -91,6 +145,13 @@ def test_a_user_without_the_group_is_told_which_one(vivid: Path) -> None:
     told = as_nobody(lambda: open_and_tell(URI))
     assert told.startswith("DevicePermissionError")
     assert "usermod -aG video" in told
+    note("this user is not in the group", told)
+
+
+def test_a_camera_that_was_never_there() -> None:
+    with pytest.raises(DeviceError, match="no camera") as told:
+        camera("v4l2:/dev/video9").open()
+    note("never there", f"{told.value}; {told.value.hint}")
 
 
 def open_and_tell(uri: str) -> str:

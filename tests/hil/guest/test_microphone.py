@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fault_table import fault_row
 from hil_guest import modprobe, wait_for
 from thymos.devices import open_uri
 from thymos.errors import DeviceError
@@ -50,7 +51,7 @@ def microphone(name: str, options: str = "") -> Source:
 
 def hear(source: Source, seconds: float) -> list[Sample]:
     found: list[Sample] = []
-    deadline = time.monotonic() + 10 * seconds
+    deadline = time.monotonic() + 30 + 10 * seconds
     while sum(len(s.payload) for s in found) < seconds * RATE:
         assert time.monotonic() < deadline, source.health
         sample = source.read(2.0)
@@ -93,6 +94,23 @@ def test_two_programs_on_one_microphone(loopback: str) -> None:
             hear(second, 0.2)
         assert told.value.hint
         hear(first, 0.2)
+    note("two programs on one microphone", f"{told.value}; {told.value.hint}")
+
+
+def test_the_clock_of_the_host_may_jump(loopback: str) -> None:
+    with microphone(loopback, "&latency=0.2") as source:
+        before = hear(source, 0.5)
+        subprocess.run(["date", "-s", "+1 hour"], check=True, capture_output=True)
+        got = before + hear(source, 0.5)
+        lost = source.counters.dropped
+    assert not any(s.flags & Flag.TIME_JUMP for s in got)
+    assert all(0 < b.t_ns - a.t_ns < 10e9 for a, b in pairwise(got))
+    missing = got[-1].seq - got[0].seq + 1 - len(got)
+    note("the host's clock jumps by 1 h", "ok", lost=missing, reported=lost)
+
+
+def note(what: str, told: str, **more: int) -> None:
+    fault_row("ALSA (snd-aloop, emulated)", what, told, family="Microphones", **more)
 
 
 def test_a_name_nobody_has(loopback: str) -> None:

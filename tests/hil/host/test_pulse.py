@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import thymos_drivers.microphone as driver
+from fault_table import fault_row
 from hil_pulse import Daemon
 from thymos.clock import MonotonicClock
 from thymos.devices import open_uri
@@ -51,6 +52,28 @@ def noise(tmp_path: Path) -> tuple[Path, NDArray[np.int16]]:
         file.setparams((1, 2, RATE, 0, "NONE", ""))
         file.writeframes(values.tobytes())
     return path, values
+
+
+def note(
+    what: str,
+    told: str,
+    *,
+    again_s: float | None = None,
+    lost: int | None = None,
+    reported: int | None = None,
+) -> None:
+    more = {"good_again_s": again_s, "lost": lost, "reported": reported}
+    fault_row("PulseAudio, 16 kHz", what, told, family="Microphones", **more)
+
+
+def since(after: list[Sample], back_ns: int) -> float:
+    """Seconds until the first block that was captured after the fault ended."""
+    return next(s.t_recv_ns - back_ns for s in after if s.t_recv_ns > back_ns) / NS_PER_S
+
+
+def words(source: Source) -> str:
+    health = source.health
+    return f"{health.health.value}: {health.reason}; {health.remedy}"
 
 
 def play(path: Path) -> subprocess.Popen[bytes]:
@@ -96,9 +119,12 @@ def test_a_killed_daemon_is_a_lost_device_that_comes_back(daemon: Daemon) -> Non
             assert time.monotonic() < deadline
             source.read(0.1)
         daemon.start()
+        back_ns = time.monotonic_ns()
         after = hear(source, 0.5)
         assert source.counters.reconnects == 1
-        assert "lost" in source.events()[0]
+        events = source.events()
+        assert "lost" in events[0]
+    note("sound server killed, started again", "; ".join(events), again_s=since(after, back_ns))
     assert after[0].flags & Flag.GAP_BEFORE
     assert after[0].t_ns > before[-1].t_ns
 
@@ -119,10 +145,13 @@ def test_a_hung_daemon_is_a_stall_with_a_remedy_and_goes_on(daemon: Daemon) -> N
         while source.health.health is not Health.STALLED:
             assert time.monotonic() < deadline
             source.read(0.2)
-        assert "sound server" in source.health.remedy
+        said = words(source)
+        assert "sound server" in said
         daemon.signal(signal.SIGCONT)
+        back_ns = time.monotonic_ns()
         after = hear(source, 1.0)
         assert source.health.health is Health.OK
+    note("sound server hangs for 1 s (SIGSTOP), goes on", said, again_s=since(after, back_ns))
     assert all(b.t_ns > a.t_ns for a, b in pairwise(after))
 
 
@@ -140,10 +169,13 @@ def test_a_daemon_that_hangs_for_long_is_opened_again_when_it_answers(daemon: Da
             slowest = max(slowest, time.monotonic() - asked)
         assert slowest < 5  # closing and opening hang, the reader does not
         daemon.signal(signal.SIGCONT)
+        back_ns = time.monotonic_ns()
         after = hear(source, 0.5)
         events = source.events()
         assert source.counters.reconnects == 1, events
         assert "silent" in events[0]
+    what = "sound server hangs for 10 s; patience set to 3 s"
+    note(what, "; ".join(events), again_s=since(after, back_ns))
     assert after[0].flags & Flag.GAP_BEFORE
     assert after[0].t_ns > before[-1].t_ns + 3 * NS_PER_S
 
@@ -154,6 +186,7 @@ def test_digital_silence_is_said(daemon: Daemon, monkeypatch: pytest.MonkeyPatch
         hear(source, 1.5)  # nothing is played: zeros
         assert source.health.health is Health.DEGRADED
         assert "muted" in source.health.reason
+        note("muted: digital silence", words(source))
 
 
 def test_a_slow_reader_loses_the_oldest_and_it_is_counted(
@@ -161,18 +194,25 @@ def test_a_slow_reader_loses_the_oldest_and_it_is_counted(
 ) -> None:
     monkeypatch.setattr(driver, "_QUEUE_S", 0.2)
     with microphone() as source:
-        hear(source, 0.2)
+        before = hear(source, 0.2)
         time.sleep(2.0)
         after = hear(source, 0.3)
         dropped = source.counters.dropped
     assert dropped > 50
+    hole_ns = after[0].t_ns - before[-1].t_ns - len(before[-1].payload) * NS_PER_S // RATE
+    rest = sum(b.seq == a.seq + 1 for a, b in pairwise([*before, *after])) + 1
+    lost = round(hole_ns / 20e6)  # blocks of 20 ms, by the clock of the converter
+    assert rest == len(before) + len(after) - 1  # one hole
+    assert abs(lost - dropped) <= 1
+    note("reader sleeps for 2 s", after[0].note, lost=lost, reported=dropped)
     assert after[0].flags & Flag.GAP_BEFORE
     assert after[0].t_recv_ns - after[0].t_ns < NS_PER_S
 
 
 def test_a_name_nobody_has(daemon: Daemon) -> None:
-    with pytest.raises(DeviceError, match="'Nobody'"):
+    with pytest.raises(DeviceError, match="'Nobody'") as told:
         microphone("portaudio:Nobody").open()
+    note("never there", f"{told.value}; {told.value.hint}")
 
 
 def test_a_lost_device_raises_what_a_reader_without_supervisor_sees(daemon: Daemon) -> None:
