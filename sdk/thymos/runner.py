@@ -143,8 +143,8 @@ class LiveRun:
         self.summary.reasoned, self.summary.skipped = reasoner.done, reasoner.skipped
 
     def _take(self, sample: Sample) -> None:
+        self._perceivers.give(sample)  # first, so that a window it completes has been shown it
         self._pipeline.push(sample)
-        self._perceivers.give(sample)
 
     def _estimate(self, windows: Sequence[Window], reasoner: Newest[Estimate]) -> None:
         for window in windows:
