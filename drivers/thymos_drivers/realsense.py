@@ -1,13 +1,15 @@
-"""Intel RealSense: the colour picture, through pyrealsense2.
+"""Intel RealSense: the colour picture or the depth, through pyrealsense2.
 
     realsense:                      the first camera
     realsense:923322071234          by serial number
     realsense:/path/session.db3     playback of a recording (.db3, older .bag)
     realsense:?size=640x480&fps=30
+    realsense:?image=depth          millimetres instead of colours (`Kind.DEPTH`)
 
-Frames come from the colour sensor's own callback, not from a pipeline: a pipeline repeats and drops
-frames of a recording (94 framesets for 60 + 60 frames), the sensor gives each one once. Depth is
-not delivered yet: no payload of Thymos holds it.
+Frames come from the sensor's own callback, not from a pipeline: a pipeline repeats and drops
+frames of a recording (94 framesets for 60 + 60 frames), the sensor gives each one once.
+Colour and depth are two streams, each with the stamps of its own sensor; depth is not brought into
+the picture of the colour camera.
 
 All errors of the library are plain RuntimeErrors; here they get types by their text.
 """
@@ -21,9 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thymos.clock import ClockModel, host_stamp_ns
 from thymos.errors import (
+    ConfigError,
     DeviceError,
     DeviceLostError,
     DeviceNotFoundError,
@@ -47,11 +51,17 @@ from thymos_drivers.media_info import check_file
 
 QUEUE = 8
 _STALL_S = 5.0
+_MM_PER_M = 1000.0
 _RGB_FROM = {"rgb8": (0, 1, 2), "bgr8": (2, 1, 0), "rgba8": (0, 1, 2), "bgra8": (2, 1, 0)}
 
 
 def open_realsense(
-    rest: str, *, stream: str = "camera", size: str = "640x480", fps: str = "30"
+    rest: str,
+    *,
+    stream: str = "camera",
+    size: str = "640x480",
+    fps: str = "30",
+    image: str = "color",
 ) -> RealSense:
     """Make the source of `realsense:…`.
 
@@ -63,17 +73,21 @@ def open_realsense(
         int(number("size", width, low=16, high=8192)),
         int(number("size", height, low=16, high=8192)),
     )
-    return RealSense(rest, stream=stream, size=shape, fps=number("fps", fps, low=1, high=300))
+    if image not in ("color", "depth"):
+        raise ConfigError(f"option image='{image}' is wrong", hint="image=color or image=depth")
+    rate = number("fps", fps, low=1, high=300)
+    return RealSense(rest, stream=stream, size=shape, fps=rate, depth=image == "depth")
 
 
 class RealSense(BaseSource):
-    """The colour sensor of one camera, or of a recording of one.
+    """The colour or depth sensor of one camera, or of a recording of one.
 
     Args:
         device: Serial number, path of a recording, or empty for the first camera.
         stream: Stream name.
         size: Wanted width and height; the nearest profile is taken (live).
         fps: Wanted frames per second (live).
+        depth: Depth instead of colour.
         find: Returns a device of the library; for tests with a `software_device`.
     """
 
@@ -84,24 +98,26 @@ class RealSense(BaseSource):
         stream: str = "camera",
         size: tuple[int, int] = (640, 480),
         fps: float = 30.0,
+        depth: bool = False,
         find: Callable[[Any], Any] | None = None,
     ) -> None:
         self._file = Path(device) if "/" in device or device.endswith((".db3", ".bag")) else None
         self.live = self._file is None
         spec = StreamSpec(
             name=stream,
-            kind=Kind.VIDEO,
+            kind=Kind.DEPTH if depth else Kind.VIDEO,
             rate_hz=0.0,
-            shape=(-1, -1, 3),
-            unit="rgb8",
-            channels=("r", "g", "b"),
-            frame_id=f"{stream}_optical_frame",
+            shape=(-1, -1) if depth else (-1, -1, 3),
+            unit="mm" if depth else "rgb8",
+            channels=() if depth else ("r", "g", "b"),
+            frame_id=f"{stream}_depth_optical_frame" if depth else f"{stream}_optical_frame",
             origin=Origin.LIVE if self._file is None else Origin.RECORDED,
             device=device or "RealSense",
         )
         super().__init__(spec)
         self._serial = device
         self._size, self._fps = size, fps
+        self._depth = depth
         self._find = find
         self._context: Any = None
         self._sensor: Any = None
@@ -110,7 +126,7 @@ class RealSense(BaseSource):
         self._seq = 0
 
     def read(self, timeout_s: float = 1.0) -> Sample | None:
-        """Return the next colour frame.
+        """Return the next frame.
 
         Raises:
             DeviceLostError: The camera went away.
@@ -140,7 +156,7 @@ class RealSense(BaseSource):
         self._last_ns = time.monotonic_ns()
         try:
             device = (self._find or self._choose)(rs)
-            self._sensor, profile = self._colour(rs, device)
+            self._sensor, profile = self._pick(rs, device)
             self._describe(rs, device, profile)
             self._sensor.open(profile)
             self._watch(rs, device)
@@ -161,24 +177,27 @@ class RealSense(BaseSource):
             f"there is no RealSense camera{wanted}", hint="plug it into a USB 3 port; lsusb"
         )
 
-    def _colour(self, rs: Any, device: Any) -> tuple[Any, Any]:
-        """The sensor with a colour stream, and the profile nearest to what is wanted."""
+    def _pick(self, rs: Any, device: Any) -> tuple[Any, Any]:
+        """The sensor with the wanted stream, and the profile nearest to what is wanted."""
+        wanted = rs.stream.depth if self._depth else rs.stream.color
+        formats = ("z16",) if self._depth else tuple(_RGB_FROM)
         best: tuple[float, Any, Any] | None = None
         for sensor in device.query_sensors():
             for profile in sensor.get_stream_profiles():
-                if profile.stream_type() != rs.stream.color:
+                if profile.stream_type() != wanted:
                     continue
                 video = profile.as_video_stream_profile()
-                if profile.format().name not in _RGB_FROM:
+                if profile.format().name not in formats:
                     continue
                 far = abs(video.width() - self._size[0]) + abs(video.height() - self._size[1])
                 cost = far + abs(profile.fps() - self._fps) / 1000
                 if best is None or cost < best[0]:
                     best = (cost, sensor, profile)
         if best is None:
+            what, other = ("depth", "color") if self._depth else ("colour", "depth")
             raise DeviceError(
-                f"'{self._spec.device}' has no colour stream that can be read",
-                hint="depth-only cameras are not supported yet",
+                f"'{self._spec.device}' has no {what} stream that can be read",
+                hint=f"it may have the other: ?image={other}",
             )
         return best[1], best[2]
 
@@ -192,11 +211,11 @@ class RealSense(BaseSource):
         name = self._spec.device
         if self.live and device.supports(rs.camera_info.name):
             name = device.get_info(rs.camera_info.name)
-        self._order = _RGB_FROM[profile.format().name]
+        self._order = _RGB_FROM.get(profile.format().name, ())
         self._spec = replace(
             self._spec,
             rate_hz=float(profile.fps()),
-            shape=(video.height(), video.width(), 3),
+            shape=(video.height(), video.width(), *self._spec.shape[2:]),
             device=name,
             extra=facts,
         )
@@ -233,14 +252,26 @@ class RealSense(BaseSource):
             self._seq += lost
             flags |= Flag.GAP_BEFORE
         self._last_number = number_
-        height, width, _ = self._spec.shape
-        view = np.asanyarray(pixels).reshape(height, width, -1)  # the library's own memory
-        rgb = np.ascontiguousarray(view[..., self._order]).astype(np.uint8, copy=True)
+        payload = self._millimetres(frame, pixels) if self._depth else self._rgb(pixels)
         if self._health.health is not Health.OK:
             self._say(Health.OK)
         received = now_ns if self.live else t_ns
-        self._inbox.put(Sample(self._spec.name, self._seq, t_ns, received, frozen(rgb), flags))
+        self._inbox.put(Sample(self._spec.name, self._seq, t_ns, received, frozen(payload), flags))
         self._seq += 1
+
+    def _rgb(self, pixels: Any) -> NDArray[np.uint8]:
+        height, width, _ = self._spec.shape
+        view = np.asanyarray(pixels).reshape(height, width, -1)  # the library's own memory
+        return np.ascontiguousarray(view[..., self._order]).astype(np.uint8, copy=True)
+
+    def _millimetres(self, frame: Any, pixels: Any) -> NDArray[np.uint16]:
+        """Depth in mm; what is farther than 65.5 m counts as not measured."""
+        raw: NDArray[np.uint16] = np.asanyarray(pixels).reshape(self._spec.shape)
+        unit_m = float(frame.as_depth_frame().get_units())
+        if abs(unit_m * _MM_PER_M - 1.0) < 1e-4:
+            return raw.copy()
+        scaled = np.rint(raw * (unit_m * _MM_PER_M))
+        return np.where(scaled > np.iinfo(np.uint16).max, 0, scaled).astype(np.uint16)
 
     def _stamp(self, rs: Any, frame: Any, now_ns: int) -> tuple[int, Flag]:
         """Frame timestamps are milliseconds of the domain that the frame names."""

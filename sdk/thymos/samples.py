@@ -25,12 +25,14 @@ class Kind(str, enum.Enum):
     """What a stream carries, and the shape and unit of one sample's payload.
 
     VIDEO: uint8 [height, width, 3], RGB.
+    DEPTH: uint16 [height, width], millimetres along the optical axis; 0 where nothing was measured.
     AUDIO: int16 [frames, channels], full scale ±32768; `t_ns` is the time of the first frame.
     GAS: float64 [channels] in `StreamSpec.unit`, channels of `CLIMATE` in their own; NaN marks an
         invalid channel.
     """
 
     VIDEO = "video"
+    DEPTH = "depth"
     AUDIO = "audio"
     GAS = "gas"
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from thymos.config import RecordConfig
 from thymos.devices import open_uri
 from thymos.errors import (
     ConfigError,
@@ -20,7 +21,8 @@ from thymos.errors import (
     DevicePermissionError,
     MediaError,
 )
-from thymos.samples import EndOfStream, Flag, Health, Sample
+from thymos.record import Recorder, open_recording
+from thymos.samples import EndOfStream, Flag, Health, Kind, Sample
 from thymos_drivers.realsense import RealSense, typed_error
 
 rs = pytest.importorskip("pyrealsense2", reason="pyrealsense2 is not installed (thymos[realsense])")
@@ -51,6 +53,21 @@ class Rig:
         stream.fmt, stream.intrinsics = rs.format.bgr8, lens
         self.profile = self.sensor.add_video_stream(stream)
         self._kept: list[np.ndarray] = []
+        self.depth_sensor = self.device.add_sensor("Stereo Module")
+        stream.type, stream.uid, stream.bpp, stream.fmt = rs.stream.depth, 1, 2, rs.format.z16
+        self.depth_profile = self.depth_sensor.add_video_stream(stream)
+
+    def measure(self, n: int, stamp_ms: float, unit_m: float = 0.001) -> None:
+        depth = np.full((HEIGHT, WIDTH), 1000 + n, np.uint16)
+        depth[0, 0], depth[0, 1] = 0, 65535
+        self._kept.append(depth)
+        frame = rs.software_video_frame()
+        frame.pixels, frame.stride, frame.bpp = depth, WIDTH * 2, 2
+        frame.timestamp, frame.frame_number = stamp_ms, n
+        frame.domain = rs.timestamp_domain.hardware_clock
+        frame.profile = self.depth_profile.as_video_stream_profile()
+        frame.depth_units = unit_m
+        self.depth_sensor.on_video_frame(frame)
 
     def show(self, n: int, stamp_ms: float) -> None:
         pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -74,15 +91,18 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     except RuntimeError:  # before 2.57 the library wrote ROS 1 bags
         path = folder / "session.bag"
         recorder = rs.recorder(str(path), rig.device)
-    sensor = recorder.query_sensors()[0]
-    sensor.open(sensor.get_stream_profiles()[0])
-    sensor.start(lambda frame: None)
+    sensors = list(recorder.query_sensors())
+    for sensor in sensors:
+        sensor.open(sensor.get_stream_profiles()[0])
+        sensor.start(lambda frame: None)
     for n in range(FRAMES):
         rig.show(n, 1000.0 + 33.0 * n)
+        rig.measure(n, 1004.0 + 33.0 * n)
         time.sleep(0.001)
-    sensor.stop()
-    sensor.close()
-    del sensor, recorder
+    for sensor in sensors:
+        sensor.stop()
+        sensor.close()
+    del sensor, sensors, recorder
     return path
 
 
@@ -111,6 +131,64 @@ def test_playback_gives_each_frame_once(recording: Path) -> None:
     assert [tuple(s.payload[5, 5]) for s in samples] == [(200, 0, n) for n in range(FRAMES)]
     assert source.counters.dropped == 0
     assert not source.live
+
+
+def test_playback_of_depth(recording: Path) -> None:
+    source = open_uri("camera", f"realsense:{recording}?image=depth", stream="depth")
+    assert source is not None
+    with source:
+        assert (source.spec.kind, source.spec.unit) == (Kind.DEPTH, "mm")
+        assert source.spec.shape == (HEIGHT, WIDTH)
+        samples = list(read_all(source))
+    assert [s.seq for s in samples] == list(range(FRAMES))
+    assert [s.t_ns for s in samples] == [33_000_000 * n for n in range(FRAMES)]
+    assert [int(s.payload[5, 5]) for s in samples] == [1000 + n for n in range(FRAMES)]
+    assert samples[0].payload.dtype == np.uint16
+
+
+def test_depth_is_recorded_and_read_back_to_the_millimetre(recording: Path, tmp_path: Path) -> None:
+    with (
+        RealSense(str(recording), stream="depth", depth=True) as source,
+        Recorder(tmp_path / "depth.mcap", RecordConfig(video="mjpeg")) as recorder,
+    ):
+        recorder.on_stream(source.spec)
+        samples = list(read_all(source))
+        for sample in samples:
+            recorder.on_sample(sample)
+    back = open_recording(recorder.path).sources["depth"]
+    with back:
+        assert back.spec.kind is Kind.DEPTH
+        again = list(read_all(back))
+    assert len(again) == FRAMES
+    assert all((a.payload == b.payload).all() for a, b in zip(samples, again, strict=True))
+    assert [s.t_ns for s in again] == [s.t_ns for s in samples]
+
+
+@pytest.mark.parametrize(("unit_m", "middle", "far"), [(0.001, 1000, 65535), (0.0001, 100, 6553)])
+def test_live_depth_is_in_millimetres(unit_m: float, middle: int, far: int) -> None:
+    rig = Rig()
+    with RealSense(find=lambda _: rig.device, depth=True) as source:
+        rig.measure(0, 50_000.0, unit_m)
+        sample = source.read(5.0)
+    assert sample is not None
+    assert [int(sample.payload[i]) for i in ((5, 5), (0, 0))] == [middle, 0]
+    assert abs(int(sample.payload[0, 1]) - far) <= 1  # the unit is a float of 32 bits
+
+
+def test_colour_and_depth_of_one_camera_are_two_streams() -> None:
+    rig = Rig()
+    with (
+        RealSense(find=lambda _: rig.device) as colour,
+        RealSense(find=lambda _: rig.device, depth=True) as depth,
+    ):
+        for n in range(5):
+            rig.show(n, 50_000.0 + 33.0 * n)
+            rig.measure(n, 50_004.0 + 33.0 * n)
+            picture, distance = colour.read(5.0), depth.read(5.0)
+            assert picture is not None
+            assert distance is not None
+            assert int(picture.payload[5, 5, 2]) == n
+            assert int(distance.payload[5, 5]) == 1000 + n
 
 
 def test_playback_can_be_closed_at_any_time(recording: Path) -> None:

@@ -14,6 +14,7 @@ from thymos.samples import Kind, StreamSpec
 
 DTYPES: dict[Kind, np.dtype[Any]] = {
     Kind.VIDEO: np.dtype(np.uint8),
+    Kind.DEPTH: np.dtype(np.uint16),
     Kind.AUDIO: np.dtype(np.int16),
     Kind.GAS: np.dtype(np.float64),
 }
@@ -23,7 +24,7 @@ MAX_NDIM = 4
 HEAD = struct.Struct("<QqqqI4IHB9x")  # 64 bytes, see `Head`
 
 # What a stream that does not state its rate or the size of its blocks is taken for.
-RATE_HZ = {Kind.VIDEO: 30.0, Kind.GAS: 10.0}
+RATE_HZ = {Kind.VIDEO: 30.0, Kind.DEPTH: 30.0, Kind.GAS: 10.0}
 BLOCK_S = 0.1
 BLOCKS_HZ = 100.0
 

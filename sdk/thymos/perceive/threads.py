@@ -15,7 +15,7 @@ from thymos.perceive.base import AnchorSource, Perceiver
 from thymos.samples import Kind, Sample, StreamSpec
 
 STOP_WAIT_S = 10.0
-QUEUE = {Kind.VIDEO: 64, Kind.AUDIO: 512, Kind.GAS: 256}
+QUEUE = {Kind.VIDEO: 64, Kind.DEPTH: 64, Kind.AUDIO: 512, Kind.GAS: 256}
 """How many samples may wait for one perceiver before further ones are refused (and counted)."""
 
 Found = tuple[list[Cue], list[str]]  # cues, and what was lacking in words

@@ -74,6 +74,9 @@ def _image(m: Any, _: AudioFormat) -> Decoded:
     data = np.asarray(m.data)
     if data.nbytes < SHARED_BYTES:
         data = data.copy()  # a small picture must not hold the chunk it came in
+    if str(m.encoding) == "16UC1":
+        depth = _millimetres(data, int(m.height), int(m.width), int(m.step), bool(m.is_bigendian))
+        return Decoded(depth, _stamp(m.header), m.header.frame_id, "mm")
     rgb = raw_picture(data, int(m.height), int(m.width), int(m.step), str(m.encoding))
     return Decoded(rgb, _stamp(m.header), m.header.frame_id, "rgb8")
 
@@ -105,6 +108,16 @@ def _picture(m: Any) -> NDArray[Any]:
             return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
     except Exception as err:  # decoders raise what they like on damaged files
         raise RecordingError(f"a picture of format '{m.format}' cannot be decoded") from err
+
+
+def _millimetres(
+    data: NDArray[np.uint8], height: int, width: int, step: int, big: bool
+) -> NDArray[np.uint16]:
+    """Depth, uint16 [height, width]; rows may be padded."""
+    if step < 2 * width or len(data) < step * height:
+        raise RecordingError(f"a depth picture of {width}x{height} has {len(data)} bytes")
+    rows = np.ascontiguousarray(data[: step * height].reshape(height, step)[:, : 2 * width])
+    return rows.view(">u2" if big else "<u2").astype(np.uint16)
 
 
 def raw_picture(

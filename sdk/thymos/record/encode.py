@@ -46,6 +46,8 @@ class Encoder:
         """How a stream is written, and why if not as the settings say."""
         if spec.kind is Kind.GAS:
             return "plain", ""
+        if spec.kind is Kind.DEPTH:
+            return "raw", ""  # JPEG and H.264 would bend what was measured
         if spec.kind is Kind.AUDIO:
             channels = spec.shape[-1] if spec.shape[-1] > 0 else max(1, len(spec.channels))
             if self._config.audio == "flac" and not flac.fits(spec.rate_hz, channels):
@@ -90,15 +92,16 @@ class Encoder:
         return self._types["builtin_interfaces/msg/Time"](sec=sec, nanosec=nanosec)
 
     def _image(self, sample: Sample, spec: StreamSpec) -> Any:
-        pixels = _rgb(sample)
+        deep = spec.kind is Kind.DEPTH
+        pixels = _depth(sample) if deep else _rgb(sample)
         return self._types[type_of("raw")](
             header=self._header(sample, spec),
             height=pixels.shape[0],
             width=pixels.shape[1],
-            encoding="rgb8",
+            encoding="16UC1" if deep else "rgb8",
             is_bigendian=0,
-            step=pixels.shape[1] * 3,
-            data=pixels.reshape(-1),
+            step=pixels.strides[0],
+            data=pixels.reshape(-1).view(np.uint8),
         )
 
     def _jpeg(self, sample: Sample, spec: StreamSpec) -> Any:
@@ -186,6 +189,14 @@ def _rgb(sample: Sample) -> np.ndarray[Any, Any]:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise RecordingError(f"a picture of shape {pixels.shape} and type {pixels.dtype}")
     return np.ascontiguousarray(pixels)
+
+
+def _depth(sample: Sample) -> np.ndarray[Any, Any]:
+    """Millimetres, checked: uint16 [height, width], as REP 118 wants them."""
+    depth = sample.payload
+    if depth.dtype != np.uint16 or depth.ndim != 2:
+        raise RecordingError(f"depth of shape {depth.shape} and type {depth.dtype}")
+    return np.ascontiguousarray(depth, dtype="<u2")
 
 
 def _as_jpeg(sample: Sample) -> bytes:

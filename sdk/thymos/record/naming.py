@@ -28,10 +28,16 @@ _WRITTEN: dict[Coding, tuple[str, str]] = {  # end of the topic, type
 }
 _CODINGS: dict[Kind, tuple[Coding, ...]] = {
     Kind.VIDEO: ("raw", "mjpeg", "h264"),
+    Kind.DEPTH: ("raw",),
     Kind.AUDIO: ("pcm", "flac"),
     Kind.GAS: ("plain",),
 }
-ROLE_OF = {Kind.VIDEO: "camera", Kind.AUDIO: "microphone", Kind.GAS: "enose"}
+ROLE_OF = {
+    Kind.VIDEO: "camera",
+    Kind.DEPTH: "depth",
+    Kind.AUDIO: "microphone",
+    Kind.GAS: "enose",
+}
 
 
 def topic_of(spec: StreamSpec, coding: Coding) -> str:

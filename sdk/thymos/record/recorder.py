@@ -111,7 +111,8 @@ class Recorder(Observer):
 
     def on_stream(self, spec: StreamSpec) -> None:
         """A stream begins."""
-        kept = {Kind.VIDEO: self._config.faces, Kind.AUDIO: self._config.voices}
+        faces, voices = self._config.faces, self._config.voices
+        kept = {Kind.VIDEO: faces, Kind.DEPTH: faces, Kind.AUDIO: voices}
         if not kept.get(spec.kind, True):
             self._note(f"{spec.name} is not recorded, as the settings say")
             return
@@ -247,7 +248,7 @@ class Recorder(Observer):
         if text not in self._announced:
             self._announced.add(text)
             self._write_text(SPEC_TOPIC, text, sample.t_ns, sample.t_recv_ns)
-        if spec.kind is Kind.VIDEO and (note := sample_note(sample)):
+        if spec.kind in (Kind.VIDEO, Kind.DEPTH) and (note := sample_note(sample)):
             self._write_text(NOTE_TOPIC, note, sample.t_ns, sample.t_recv_ns)
         channel = self._channel(topic_of(spec, coding), type_of(coding), {SPEC_KEY: text})
         self._file.add_message(

@@ -89,11 +89,14 @@ class _Survey:
         for topic in _usable(self._bag, self._stream_of, self._notes):
             try:
                 learnt = _learn(self._bag, topic, READS[topic.msgtype][0])
+                own = _spec_of(topic, specs)
+                if learnt is not None and learnt[0].unit == "mm" and own is None:
+                    raise RecordingError("pictures in encoding '16UC1' are not read (ours are)")
                 why = f"{topic.name} has no messages"
             except RecordingError as err:
                 learnt, why = None, f"{topic.name}: {err}"
             if learnt is not None:
-                self._add(topic, *learnt, _spec_of(topic, specs))
+                self._add(topic, *learnt, own)
             elif topic.name in self._stream_of:
                 raise RecordingError(f"'{self._path}': {why}", hint="choose another topic")
             else:
@@ -328,4 +331,6 @@ def _spec_of(topic: Topic, specs: dict[str, StreamSpec]) -> StreamSpec | None:
     """The spec that was recorded with a topic."""
     inside = spec_from_json(topic.metadata.get(SPEC_KEY, "null"))
     spec = inside or specs.get(topic.name)
-    return spec if spec is not None and spec.kind is READS[topic.msgtype][0] else None
+    kind = READS[topic.msgtype][0]
+    fits = {kind, Kind.DEPTH} if topic.msgtype == "sensor_msgs/msg/Image" else {kind}
+    return spec if spec is not None and spec.kind in fits else None

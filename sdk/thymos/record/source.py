@@ -117,7 +117,7 @@ class BagSource:
             self._bag = open_bag(self._path, self._shared)
             messages = MessageReader(self._topic.msgtype, self._sound)
             self._ahead = Ahead(self._bag, self._topic, messages)
-            if self._own and self._spec.kind is Kind.VIDEO:
+            if self._own and self._spec.kind in (Kind.VIDEO, Kind.DEPTH):
                 self._notes = self._read_notes(self._bag)
 
     def _read_notes(self, bag: Bag) -> dict[int, dict[str, Any]]:
