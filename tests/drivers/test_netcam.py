@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from helpers_rtsp import RATE, RtspCamera
 from PIL import Image
 
 from thymos.clock import MonotonicClock
@@ -107,6 +108,25 @@ def test_a_camera_that_hangs_is_lost_after_the_timeout(server: WebCamera) -> Non
         _, lost = read_until_lost(camera)
         assert camera.health.health is Health.LOST
     assert "nothing for 1 s" in str(lost)
+
+
+def test_rtsp_frames_lie_on_the_sender_s_grid_on_our_clock() -> None:
+    with RtspCamera() as server:
+        with open_rtsp(f"//127.0.0.1:{server.port}/live") as camera:
+            assert camera.spec.shape == (48, 64, 3)
+            assert camera.spec.extra["codec"] == "h264"
+            got, _ = read_until_lost(camera)
+        server.shutdown()
+    numbers = [round((int(s.payload[5, 5, 0]) - 20) / 4) for s in got]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert len(got) >= 20
+    steps = [b.t_ns - a.t_ns for a, b in pairwise(got)]
+    assert sorted(steps)[len(steps) // 2] == pytest.approx(1e9 / RATE, rel=0.02)
+    assert all(s.flags & Flag.TIME_ESTIMATED for s in got)
+    # Never before it was sent (the film is shown once; the clock may be a little off at first).
+    late = [s.t_ns - server.sent_ns[n] for s, n in zip(got, numbers, strict=True)]
+    assert min(late) > -30_000_000
+    assert server.sent_ns[0] < got[0].t_recv_ns
 
 
 def test_it_is_connected_to_again(server: WebCamera) -> None:
