@@ -16,8 +16,6 @@ from thymos.contract import WindowReport
 
 stderr = Console(stderr=True, highlight=False)
 NO_WINDOW = "no window: shorter than half a second, or no speech ends (window.anchor: speech)"
-    "no window: shorter than half a second, or (window.anchor: speech) nobody stops speaking"
-)
 
 
 @contextmanager
