@@ -20,10 +20,11 @@ HEAD = (
     "|---|---|---|---|---|---|\n"
 )
 NOSE_HEAD = (
-    "| what happened | formats | what it says | lost | reported lost | the same in |\n"
-    "|---|---|---|---|---|---|\n"
+    "| what happened | formats | what it says | good again after | lost | reported lost | equal in |\n"
+    "|---|---|---|---|---|---|---|\n"
 )
 
+_LONGEST = 240
 Row = dict[str, Any]
 
 
@@ -31,7 +32,8 @@ def cell(value: Any) -> str:
     """One cell; what may differ from run to run (a number of a port, a folder) is left out."""
     text = "" if value is None else str(value)
     text = re.sub(r"/tmp/\S*?(/[\w.]+)?(?=['\s:;,)]|$)", r"…\1", text)  # noqa: S108
-    return text.replace("|", "\\|").replace("\n", " ")
+    text = text.replace("|", "\\|").replace("\n", " ")
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 2] + " …"
 
 
 def table(rows: list[Row]) -> str:
@@ -54,12 +56,14 @@ def noses(rows: list[Row]) -> str:
     for what, group in by.items():
         told = sorted({str(r["told"]) for r in group}, key=len)
         counted = [r for r in group if r["lost"] is not None and r["reported"] is not None]
+        again = [r["good_again_s"] for r in group if r.get("good_again_s") is not None]
         names = sorted({str(r["device"]) for r in group})
         equal = sum(r["lost"] == r["reported"] for r in counted)
         cells = [
             what,
             names[0] if len(names) == 1 else len(names),
-            told[0] if len(told) == 1 else f"{told[0]} … {told[-1]}",
+            told[0] if len(told) == 1 else f"{told[0]}; or: {told[-1]}",
+            f"{max(again):.1f} s" if again else None,
             sum(r["lost"] for r in counted) if counted else None,
             sum(r["reported"] for r in counted) if counted else None,
             f"{equal} of {len(counted)}" if counted else None,

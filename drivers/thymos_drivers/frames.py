@@ -70,7 +70,8 @@ class FrameGate:
             return self._give(now_ns, 0, Flag.TIME_ESTIMATED, note)
         lost = self._missing(stamp_ns - last) if last is not None else 0
         if lost:
-            return self._give(stamp_ns, lost, Flag.GAP_BEFORE, f"{lost} frames are missing")
+            note = "1 frame is missing" if lost == 1 else f"{lost} frames are missing"
+            return self._give(stamp_ns, lost, Flag.GAP_BEFORE, note)
         return self._give(stamp_ns, 0, Flag.OK, "")
 
     def _give(self, t_ns: int, lost: int, flags: Flag, note: str) -> Verdict:

@@ -346,20 +346,21 @@ def _common(rest: str, options: dict[str, str]) -> tuple[_Common, FaultPlan]:
         "seconds": number("seconds", seconds, low=0, high=1e7) if seconds else None,
         "paced": number("pace", left.pop("pace", "1"), low=0, high=1) != 0,
     }
-    lose, stall = left.pop("lose", ""), left.pop("stall", "")
+    lose, stall, hang = (left.pop(name, "") for name in ("lose", "stall", "hang"))
     plan = FaultPlan(
         drop=number("drop", left.pop("drop", "0"), low=0, high=1),
         corrupt=number("corrupt", left.pop("corrupt", "0"), low=0, high=1),
         reorder=number("reorder", left.pop("reorder", "0"), low=0, high=1),
         delay_ms=number("delay_ms", left.pop("delay_ms", "0"), low=0, high=60000),
         lose_at_s=number("lose", lose, low=0) if lose else None,
+        hang_at_s=number("hang", hang, low=0) if hang else None,
         stall_s=_span(stall) if stall else None,
         seed=seed,
     )
     if left:
         raise ConfigError(
             f"the simulation has no option '{sorted(left)[0]}'",
-            hint="known: seed seconds pace drop corrupt reorder delay_ms stall lose rate …",
+            hint="known: seed seconds pace drop corrupt reorder delay_ms stall lose hang rate …",
         )
     return common, plan
 
