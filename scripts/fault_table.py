@@ -20,7 +20,7 @@ HEAD = (
     "|---|---|---|---|---|---|\n"
 )
 NOSE_HEAD = (
-    "| what happened | formats | what it says | good again after | lost | reported lost | equal in |\n"
+    "| what happened | formats | what it says | good again | lost | reported lost | equal in |\n"
     "|---|---|---|---|---|---|---|\n"
 )
 

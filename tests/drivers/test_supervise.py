@@ -16,7 +16,6 @@ from thymos.samples import EndOfStream, Flag, Health, Kind, Sample, StreamSpec, 
 from thymos.supervise import Supervisor
 from thymos_drivers.base import BaseSource
 from thymos_drivers.sim import open_camera
-from thymos_drivers.testing import FaultInjector, FaultPlan
 
 
 class Clock:
@@ -83,8 +82,7 @@ def until_open(guard: Supervisor, mute: Mute, clock: Clock, count: int) -> None:
 
 
 def test_a_device_that_hangs_is_opened_again_and_the_hole_is_flagged() -> None:
-    camera = open_camera("", rate="50")
-    shaky = FaultInjector(camera, FaultPlan(hang_at_s=0.2))
+    shaky = open_camera("", rate="50", hang="0.2")
     guard = Supervisor(shaky, MonotonicClock(), patience_s=0.5)
     seen: set[Health] = set()
     got: list[Sample] = []
