@@ -121,7 +121,7 @@ def load_config(path: Path | str | None) -> Config:
         data = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
     except OSError as err:
         raise ConfigError(f"cannot read the settings in '{path}': {err.strerror}") from err
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
+    except Exception as err:  # PyYAML lets out whatever int(), float() and date() make of a value
         raise ConfigError(f"'{path}' is not YAML: {err}") from err
     try:
         return Config.model_validate(data)

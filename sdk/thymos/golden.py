@@ -224,7 +224,7 @@ def read_golden(path: Path) -> list[Json]:
     for number, line in enumerate(lines, start=1):
         try:
             window = json.loads(line)
-            version, _ = window["schema_version"], _id(window)
+            version, _, _ = window["schema_version"], _id(window), _reasoner(window)
         except (ValueError, KeyError, TypeError, RecursionError) as err:
             raise MediaError(f"line {number} of '{path}' is no window", hint=anew) from err
         if version != SCHEMA_VERSION:
@@ -341,14 +341,19 @@ def _id(window: Mapping[str, Any]) -> str:
     return str(window["window"]["id"])
 
 
+def _reasoner(window: Mapping[str, Any]) -> str:
+    told = window["explanation"]
+    return f"{told['backend']} ({told['model']})"
+
+
 def _backends(wanted: Mapping[str, Json], found: Mapping[str, Json]) -> Iterator[str]:
     """Another backend explains most of what differs: say it first."""
     for name in wanted:
         if name in found:
-            a, b = wanted[name]["explanation"], found[name]["explanation"]
-            was, now = f"{a['backend']} ({a['model']})", f"{b['backend']} ({b['model']})"
+            was, now = _reasoner(wanted[name]), _reasoner(found[name])
             if was != now:
-                why = f": {_printable(str(b['fallback']))}" if b.get("fallback") else ""
+                said = found[name]["explanation"].get("fallback")
+                why = f": {_printable(str(said))}" if said else ""
                 yield f"the golden file was reasoned by {was}, this run by {now}{why}"
                 return
 

@@ -14,6 +14,7 @@ from thymos.errors import RecordingError
 from thymos.record.encode import _pillow
 from thymos.record.flac import decode_flac
 from thymos.record.h264 import H264Decoder
+from thymos.record.messages import words
 from thymos.samples import NS_PER_S, Flag, Kind
 
 
@@ -61,6 +62,9 @@ class AudioFormat:
 SHARED_BYTES = 1 << 18
 """Raw pictures of this size on are views of the chunk they came in."""
 
+MAX_PIXELS = 36_000_000
+"""A coded picture that claims more (8K has 33 million) is not unpacked: it may hold ten bytes."""
+
 Decoder = Callable[[Any, AudioFormat], Decoded]
 
 
@@ -105,6 +109,8 @@ def _picture(m: Any) -> NDArray[Any]:
     """Decode JPEG, PNG, WebP … (`format` tells the camera's order of colours, not the file's)."""
     try:
         with _pillow().open(io.BytesIO(m.data)) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise ValueError(f"{picture.width}x{picture.height} pixels")
             return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
     except Exception as err:  # decoders raise what they like on damaged files
         raise RecordingError(f"a picture of format '{m.format}' cannot be decoded") from err
@@ -353,7 +359,10 @@ class MessageReader:
         Raises:
             RecordingError: It is damaged, of an unknown format, or refers to one that is lost.
         """
-        found = self._decode(message, self._sound)
+        try:
+            found = self._decode(message, self._sound)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as err:
+            raise RecordingError(f"a message is damaged: {words(err)}") from err
         if not found.film:
             return found
         self._film = self._film or H264Decoder()

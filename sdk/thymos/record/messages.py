@@ -87,7 +87,7 @@ def from_json(data: bytes) -> Any:
         fields["timestamp"] = SimpleNamespace(sec=int(stamp["sec"]), nanosec=int(stamp["nsec"]))
         fields["data"] = base64.b64decode(fields["data"], validate=True)
         return SimpleNamespace(**fields)
-    except (ValueError, KeyError, TypeError) as err:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as err:
         raise RecordingError(f"a JSON message is damaged: {words(err)}") from err
 
 

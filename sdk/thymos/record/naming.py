@@ -103,7 +103,7 @@ def spec_from_json(text: str) -> StreamSpec | None:
             device=str(data["device"]),
             extra={str(k): str(v) for k, v in data["extra"].items()},
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 
