@@ -27,7 +27,7 @@ FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 5.0
 PATIENCE_S = 10.0
 LAST_PATIENCE_S = 300.0
-OPEN_S = 60.0  # a nose tries speeds and formats before it opens
+OPEN_S = 150.0  # a slow nose is listened to for a minute before its format is known
 CLOSE_S = 5.0
 _PERIODS = 20
 LEAD_NS = 200_000_000  # recordings start this long after "now", so that no first sample is late
@@ -170,7 +170,7 @@ class Supervisor(Wrapper):
         """Open the device.
 
         Raises:
-            DeviceError: It cannot be opened, or gave no answer within a minute.
+            DeviceError: It cannot be opened, or gave no answer for minutes.
         """
         self._closed.clear()
         errand = Errand(self._open_source)
