@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any
 
 from thymos.buffer.layout import HEAD, Layout
@@ -17,11 +17,10 @@ from thymos.errors import MissingExtraError, SharedMemoryError
 HEADROOM = 1 << 20  # for the small files of iceoryx2: connections, services, events
 NODES_PER_READER = 3  # a dead reader takes a place until it is cleaned away
 
-_quiet = threading.Lock()
 
-
+@cache
 def library() -> Any:
-    """The module iceoryx2.
+    """The module iceoryx2, made quiet.
 
     Raises:
         MissingExtraError: It is not installed.
@@ -30,8 +29,8 @@ def library() -> Any:
         import iceoryx2
     except ImportError as err:
         raise MissingExtraError("iceoryx2", "shm") from err
-    with _quiet:  # what goes wrong is raised; IOX2_LOG_LEVEL shows more
-        iceoryx2.set_log_level_from_env_or(iceoryx2.LogLevel.Fatal)
+    # What goes wrong is raised; IOX2_LOG_LEVEL shows more.
+    iceoryx2.set_log_level_from_env_or(iceoryx2.LogLevel.Fatal)
     return iceoryx2
 
 
@@ -61,9 +60,12 @@ def wrapped(doing: str, hint: str = "") -> Iterator[None]:
     try:
         yield
     except Exception as err:
-        if not is_own(err):
-            raise
-        raise SharedMemoryError(f"{doing}: {err}", hint=hint) from err
+        raise ours(err, doing, hint) from err
+
+
+def ours(err: Exception, doing: str, hint: str = "") -> Exception:
+    """An error of iceoryx2 as ours; another one as it is."""
+    return SharedMemoryError(f"{doing}: {err}", hint=hint) if is_own(err) else err
 
 
 def need_room(nbytes: int) -> None:

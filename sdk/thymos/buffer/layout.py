@@ -55,9 +55,8 @@ class Head(NamedTuple):
     @classmethod
     def unpack(cls, data: bytes) -> Head:
         """The reverse of `pack`."""
-        number, seq, t_ns, t_recv_ns, flags, *rest = HEAD.unpack(data)
-        shape, (note_bytes, ndim) = rest[:MAX_NDIM], rest[MAX_NDIM:]
-        return cls(number, seq, t_ns, t_recv_ns, flags, tuple(shape[:ndim]), note_bytes)
+        number, seq, t_ns, t_recv_ns, flags, a, b, c, d, note_bytes, ndim = HEAD.unpack(data)
+        return cls(number, seq, t_ns, t_recv_ns, flags, (a, b, c, d)[:ndim], note_bytes)
 
     def nbytes(self, dtype: np.dtype[Any]) -> int:
         """Size of the payload."""
@@ -78,7 +77,7 @@ class Layout:
     depth: int
     readers: int
 
-    LOANS = 2  # one being filled while another is written
+    LOANS = 3  # one being filled while another is written, and one that is ready
 
     @property
     def words(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 
-from thymos.samples import NS_PER_S, Sample, StreamSpec, duration_ns
+from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec, duration_ns
 
 Key = tuple[int, int]  # capture time, sequence number
 
@@ -69,22 +69,28 @@ class Ring:
         """Take a sample in, also one that comes out of order; False if it was a duplicate."""
         key = (sample.t_ns, sample.seq)
         with self._lock:
-            at = len(self._keys)
-            if at and key <= self._keys[-1]:
-                at = bisect_left(self._keys, key)
-                if self._keys[at] == key:
+            keys = self._keys
+            if keys and key <= keys[-1]:
+                at = bisect_left(keys, key)
+                if keys[at] == key:
                     self._duplicates += 1
                     return False
-            before = self._step(at - 1, at)
-            self._keys.insert(at, key)
-            self._samples.insert(at, sample)
-            self._data_ns += self._step(at - 1, at) + self._step(at, at + 1) - before
+                self._data_ns -= self._step(at - 1, at)
+                keys.insert(at, key)
+                self._samples.insert(at, sample)
+                self._data_ns += self._step(at - 1, at) + self._step(at, at + 1)
+            else:
+                if keys:
+                    self._data_ns += min(key[0] - keys[-1][0], self.HOLE_NS)
+                keys.append(key)
+                self._samples.append(sample)
             self._nbytes += sample.payload.nbytes
-            self._longest_ns = max(self._longest_ns, duration_ns(sample, self.spec))
-            while len(self._keys) > 1 and (
+            if self.spec.kind is Kind.AUDIO:
+                self._longest_ns = max(self._longest_ns, duration_ns(sample, self.spec))
+            while len(keys) > 1 and (
                 self._nbytes > self._max_bytes
                 or self._data_ns > self._span_ns
-                or (self._max_samples is not None and len(self._keys) > self._max_samples)
+                or (self._max_samples is not None and len(keys) > self._max_samples)
             ):
                 self._drop_oldest()
                 self._overwritten += 1
