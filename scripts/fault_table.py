@@ -42,7 +42,7 @@ def table(rows: list[Row]) -> str:
     for row in rows:
         cells = [row[key] for key in ("device", "what", "told", "good_again_s", "lost", "reported")]
         if cells[3] is not None:
-            cells[3] = f"{cells[3]:.1f} s"
+            cells[3] = f"{cells[3]:.2f} s"
         out += "| " + " | ".join(cell(c) for c in cells) + " |\n"
     return out
 

@@ -23,7 +23,7 @@ URI = "v4l2:vivid?size=320x180&fps=15"
 
 def frames(source: Source, count: int) -> list[Sample]:
     found: list[Sample] = []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while len(found) < count:
         assert time.monotonic() < deadline, source.health
         sample = source.read(5.0)
@@ -87,7 +87,7 @@ def test_a_camera_that_is_unplugged_is_lost_and_comes_back(vivid: Path) -> None:
 
 
 def test_buffers_that_the_driver_drops_are_counted(vivid: Path) -> None:
-    with camera(URI + "&set=percentage_of_dropped_buffers:8") as source:
+    with camera(URI + "&set=percentage_of_dropped_buffers:10") as source:
         got = frames(source, 75)
         counters, health = source.counters, source.health
         period_ns = 1e9 / source.spec.rate_hz
@@ -95,12 +95,12 @@ def test_buffers_that_the_driver_drops_are_counted(vivid: Path) -> None:
     lost = there - len(got)
     assert lost > 0
     # What waits in the queue or was dropped before the first frame counts too.
-    assert abs(got[-1].seq - got[0].seq + 1 - there) <= 2
-    assert counters.dropped >= lost - 2
+    assert abs(got[-1].seq - got[0].seq + 1 - there) <= 3
+    assert counters.dropped >= lost - 3
     reported = got[-1].seq - got[0].seq + 1 - len(got)
     holes = "; ".join(sorted({s.note for s in got if s.flags & Flag.GAP_BEFORE}))
     told = f"{health.health.value}; {holes}"
-    note("the driver drops 8 % of the buffers", told, lost=lost, reported=reported)
+    note("the driver drops 10 % of the buffers", told, lost=lost, reported=reported)
 
 
 def test_controls_are_set_when_it_is_opened(vivid: Path) -> None:

@@ -18,6 +18,7 @@ from hil_guest import modprobe, wait_for
 from thymos.devices import open_uri
 from thymos.errors import DeviceError
 from thymos.samples import NS_PER_S, Flag, Sample, Source
+from thymos_drivers.microphone import Microphone
 
 RATE = 16000
 
@@ -108,6 +109,33 @@ def test_the_clock_of_the_host_may_jump(loopback: str) -> None:
     span = (got[-1].t_ns - got[0].t_ns) * RATE / NS_PER_S  # frames that there should be
     lost = round((span - sum(len(s.payload) for s in got[:-1])) / len(got[0].payload))
     note("the host's clock jumps by 1 h", said, lost=lost, reported=reported)
+
+
+def test_an_overflow_is_a_hole_of_known_length(
+    loopback: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge, naps = Microphone._judge, [1.5]
+
+    def sleepy(self: Microphone, peak: int, frames: int) -> None:
+        if self._seq > 10 and naps:
+            time.sleep(naps.pop())  # in PortAudio's thread: the card goes on without us
+        judge(self, peak, frames)
+
+    monkeypatch.setattr(Microphone, "_judge", sleepy)
+    with microphone(loopback) as source:
+        got = hear(source, 3.0)
+        reported = source.counters.dropped
+    holes = [(a, b) for a, b in pairwise(got) if b.flags & Flag.GAP_BEFORE]
+    assert holes
+    assert not naps
+    block_ns = len(got[0].payload) * NS_PER_S // RATE
+    lost_ns = sum(b.t_ns - a.t_ns - block_ns for a, b in holes)
+    assert 0.5e9 < lost_ns < 10e9
+    lost = round(lost_ns / block_ns)
+    assert abs(lost - reported) <= 2 * len(holes)
+    said = max((b.note for _, b in holes), key=len)
+    assert "overflowed" in said
+    note("its callback is held up for 1.5 s", said, lost=lost, reported=reported)
 
 
 def note(what: str, told: str, **more: int) -> None:
