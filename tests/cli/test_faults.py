@@ -147,19 +147,15 @@ def long_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    ("rate", "number", "code"), [("max", INT, 1), ("max", TERM, 1), ("1.0", INT, 0)]
-)
-def test_replay_stopped(
-    tmp_path: Path, long_bag: Path, rate: str, number: signal.Signals, code: int
-) -> None:
+@pytest.mark.parametrize(("rate", "number"), [("max", INT), ("max", TERM), ("1.0", INT)])
+def test_replay_stopped(tmp_path: Path, long_bag: Path, rate: str, number: signal.Signals) -> None:
     args = ("replay", long_bag, "--rate", rate, "--json", "--backend", "rules", "--window", "0.5")
     process = start(tmp_path, *args)
     assert process.stdout is not None
     process.stdout.readline()
-    got, _, err = interrupt(process, number, 0.2)
-    assert got == code, err
-    assert ("stopped" in err) == (rate == "max")
+    code, _, err = interrupt(process, number, 0.2)
+    assert code == 1, err
+    assert "stopped" in err
     assert list(tmp_path.iterdir()) == []
 
 
