@@ -80,5 +80,6 @@ def _told(found: AvOffset) -> str:
     way = "after" if found.offset_ms >= 0 else "before"
     return (
         f"the sound comes {abs(found.offset_ms):.0f} ± {found.uncertainty_ms:.0f} ms {way} the "
-        f"picture (by {found.method}, confidence {found.confidence:.2f})"
+        f"picture (by {found.method}, confidence {found.confidence:.2f}); to correct it, set "
+        f"sources.offset_ms: {{microphone: {-found.offset_ms:g}}}"
     )

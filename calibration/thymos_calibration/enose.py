@@ -227,7 +227,7 @@ def baseline(result: Calibration, spec: StreamSpec) -> dict[str, float]:
         )
     try:
         r0 = {str(name): float(row["baseline"]) for name, row in result.values["channels"].items()}
-    except (AttributeError, KeyError, TypeError, ValueError) as err:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as err:
         raise CalibrationError(f"the baseline holds no usable channels: {err}") from err
     missing = sorted({spec.channels[i] for i in gas_channels(spec)} - set(r0))
     silent = result.quality.get("channels_without_value", ())

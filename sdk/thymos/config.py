@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -17,6 +17,9 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+OffsetMs = Annotated[float, Field(ge=-10_000, le=10_000, allow_inf_nan=False)]
+
+
 class SourcesConfig(Section):
     """Where the streams come from: URIs, see `thymos.devices`."""
 
@@ -25,6 +28,9 @@ class SourcesConfig(Section):
     enose: str = "off"
     topics: dict[str, str] = Field(
         default_factory=dict, description="Of a recording: which topic is which stream."
+    )
+    offset_ms: dict[str, OffsetMs] = Field(
+        default_factory=dict, description="By stream: added to its capture stamps, live or file."
     )
 
 
@@ -60,7 +66,9 @@ class PerceiveConfig(Section):
     face_hz: float = Field(default=8.0, gt=0, le=60, description="Frames looked at each second.")
     words: bool = True
     language: str = "en"
-    clean_air: str = Field(default="", description="Calibration file of the electronic nose.")
+    clean_air: str = Field(
+        default="", description="Calibration file of the electronic nose; 'stored': its newest."
+    )
 
 
 class ReasonConfig(Section):

@@ -24,6 +24,7 @@ from thymos.perceive.threads import PerceiverThreads
 from thymos.pipeline import Pipeline
 from thymos.reading import Readers
 from thymos.samples import Counters, Sample, Source
+from thymos.supervise import shifted
 
 POLL_S = 0.01
 
@@ -54,6 +55,7 @@ def run_offline(
         ModelError: A backend that was asked for by name cannot run.
     """
     stop = stop or threading.Event()
+    sources = shifted(sources, pipeline.config.sources.offset_ms)
     with ExitStack() as stack:
         for source in sources:
             stack.enter_context(source)
@@ -105,7 +107,8 @@ class LiveRun:
     def __init__(self, sources: Sequence[Source], pipeline: Pipeline, clock: RobotClock) -> None:
         self._pipeline = pipeline
         self._clock = clock
-        self._readers = Readers(sources, clock)
+        moved = shifted(sources, pipeline.config.sources.offset_ms)
+        self._readers = Readers(moved, clock)
         self._perceivers = PerceiverThreads()
         self._cancel = threading.Event()
         self.summary = LiveSummary()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
 from thymos.clock import RobotClock
@@ -30,6 +30,7 @@ LAST_PATIENCE_S = 300.0
 OPEN_S = 150.0  # a slow nose is listened to for a minute before its format is known
 CLOSE_S = 5.0
 _PERIODS = 20
+OFFSET_KEY = "offset_ms"
 LEAD_NS = 200_000_000  # recordings start this long after "now", so that no first sample is late
 
 
@@ -82,6 +83,54 @@ class Wrapper:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class Shifted(Wrapper):
+    """Moves the capture stamps of a stream by a constant: the one place where that is done.
+
+    Says so in the specification: `extra["offset_ms"]`, and `extra["note"]` for people. A recording
+    keeps both, so a stream that says it was moved is never moved again.
+
+    Args:
+        source: Not yet open.
+        offset_ms: Added to each stamp; negative if the device is late.
+    """
+
+    def __init__(self, source: Source, offset_ms: float) -> None:
+        super().__init__(source)
+        self._offset_ms = offset_ms
+        self._seen: tuple[StreamSpec, StreamSpec] | None = None  # of the source, and ours
+
+    @property
+    def spec(self) -> StreamSpec:
+        """Of the source, with what was done to its stamps."""
+        plain = self._source.spec
+        if self._seen is None or self._seen[0] is not plain:
+            self._seen = (plain, self._told(plain))
+        return self._seen[1]
+
+    def read(self, timeout_s: float = 1.0) -> Sample | None:
+        """Read and move the stamp."""
+        sample = self._source.read(timeout_s)
+        if sample is None or OFFSET_KEY in self._source.spec.extra:
+            return sample
+        t_ns = sample.t_ns + round(self._offset_ms * NS_PER_S / 1000)
+        return dataclasses.replace(sample, t_ns=t_ns)
+
+    def _told(self, plain: StreamSpec) -> StreamSpec:
+        if OFFSET_KEY in plain.extra:
+            return plain
+        moved = f"stamps moved by {self._offset_ms:+g} ms (sources.offset_ms)"
+        note = "; ".join(filter(None, (plain.extra.get("note", ""), moved)))
+        extra = {**plain.extra, OFFSET_KEY: f"{self._offset_ms:g}", "note": note}
+        return dataclasses.replace(plain, extra=extra)
+
+
+def shifted(sources: Sequence[Source], offsets_ms: Mapping[str, float]) -> list[Source]:
+    """Wrap those sources whose stream has an offset, by the name of the stream."""
+    return [
+        Shifted(s, offsets_ms[s.spec.name]) if offsets_ms.get(s.spec.name) else s for s in sources
+    ]
 
 
 class Errand(threading.Thread):

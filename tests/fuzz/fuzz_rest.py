@@ -45,6 +45,7 @@ from thymos.contract import WindowReport
 from thymos.devices import open_uri, parse_uri
 from thymos.errors import ThymosError
 from thymos.golden import compare, read_golden
+from thymos.perceive.clean_air import load_clean_air
 from thymos.record import decode, definitions, messages
 from thymos.record.encode import Encoder, to_jpeg
 from thymos.record.naming import spec_from_json, spec_to_json
@@ -140,6 +141,8 @@ def read_calibration(path: Path) -> None:
     from thymos_calibration import store
     from thymos_calibration.enose import baseline
 
+    with contextlib.suppress(ThymosError):
+        load_clean_air(path, GAS)
     found = store.read(path)
     _ = (found.old, found.age_days())
     with contextlib.suppress(ThymosError):
@@ -543,7 +546,7 @@ TARGETS: dict[str, Target] = {
     "spec": Target(read_spec, lambda: [spec_to_json(s).encode() for s in SPECS], 200_000),
     "report": Target(read_report, lambda: reports()[0].splitlines()[:1], 200_000),
     "uri": Target(read_uri, lambda: [u.encode() for u in URIS], 20_000),
-    "calibration": Target(of_file(".json", read_calibration), calibrations, 200_000),
+    "calibration": Target(of_file(".json", read_calibration), calibrations, 50_000),
     "golden": Target(of_file(".jsonl", read_goldens), reports, 20_000),
     "settings": Target(of_file(".yaml", load_config), settings, 20_000),
     "picture": Target(read_picture, pictures, 50_000),

@@ -58,12 +58,12 @@ def load_clean_air(path: Path, spec: StreamSpec) -> CleanAir:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         clean = CleanAir.model_validate(data)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        raise ConfigError(f"cannot read the nose calibration '{path}': {err}") from err
     except ValidationError as err:
         first = err.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ConfigError(f"nose calibration '{path}': {where}: {first['msg']}") from err
+    except Exception as err:  # PyYAML lets out whatever int(), float() and date() make of a value
+        raise ConfigError(f"cannot read the nose calibration '{path}': {err}") from err
     silent = clean.quality.get("channels_without_value", ())
     lacking = [n for n in spec.channels if n not in clean.channels and n not in silent]
     if lacking or clean.unit != spec.unit:
