@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from thymos.align.window import Window
-from thymos.contract import Cue, SourceInfo
+from thymos.contract import MODALITIES, Cue, SourceInfo
 from thymos.reason.base import Affect
 from thymos.samples import NS_PER_S, StreamSpec
 
@@ -31,10 +31,13 @@ class Estimate:
 
 
 def number(window: Window, cues: Sequence[Cue]) -> tuple[Cue, ...]:
-    """Give cues their ids, `<window>-<modality><n>`: n counts from 1 in the order given."""
+    """Give cues their ids, `<window>-<modality><n>`: n counts from 1 in the order given.
+
+    They come in the order of the modalities, whichever stream was there first.
+    """
     count: dict[str, int] = {}
     done: list[Cue] = []
-    for cue in cues:
+    for cue in sorted(cues, key=lambda c: MODALITIES.index(c.modality)):
         count[cue.modality] = count.get(cue.modality, 0) + 1
         name = f"{window.id}-{cue.modality}{count[cue.modality]}"
         done.append(cue if cue.id == name else cue.model_copy(update={"id": name}))

@@ -355,7 +355,7 @@ class Pipeline:
             explanation=explanation,
             response=response,
             latency_ms={stage: round(ms, 1) for stage, ms in latency.items()},
-            sources=tuple(source_info(spec) for spec in self.streams.values()),
+            sources=tuple(source_info(self.streams[name]) for name in sorted(self.streams)),
             notes=(
                 *self._notes,
                 *self._take_events(),
