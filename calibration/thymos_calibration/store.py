@@ -23,7 +23,7 @@ from typing import Any
 
 from thymos.errors import ThymosError
 from thymos.samples import StreamSpec
-from thymos_drivers.listing import camera_serial
+from thymos_drivers.listing import camera_serial, port_serial
 
 SCHEMA = "thymos.calibration/1"
 _FACTS = {"schema", "kind", "device", "made_at", "thymos_version", "method", "quality"}
@@ -54,6 +54,8 @@ def identity(spec: StreamSpec) -> str:
     serial = spec.extra.get("serial") or spec.extra.get("serial_number")
     if not serial and spec.device.startswith("/dev/video"):
         serial = camera_serial(spec.device)
+    if not serial and spec.device.startswith("/dev/tty"):
+        serial = port_serial(spec.device)
     return serial or spec.device or spec.name
 
 
@@ -254,6 +256,16 @@ class Known:
 def known() -> list[Known]:
     """The newest calibration of every kind and device in the user's store."""
     return [Known(c.device, c.kind, c.age_days(), c.old) for c in CalibrationStore().newest()]
+
+
+def stored(kind: str, spec: StreamSpec) -> Path:
+    """The file of the newest result for the device of a stream, in the user's store.
+
+    Raises:
+        CalibrationError: There is none, it is damaged, or it is too old.
+    """
+    store = CalibrationStore()
+    return store.path(store.load_for(kind, spec, max_age_days=MAX_AGE_DAYS.get(kind)))
 
 
 def read(path: Path | str) -> Calibration:

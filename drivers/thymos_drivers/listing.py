@@ -14,6 +14,7 @@ from typing import Any
 from thymos.errors import ThymosError
 from thymos_drivers.base import need
 from thymos_drivers.camera import v4l2_names
+from thymos_drivers.enose.ports import usb_serial_number
 from thymos_drivers.microphone import sound_library
 
 _SERIAL_NOSE_CHIPS = {
@@ -27,6 +28,9 @@ _SERIAL_NOSE_CHIPS = {
     0x239A: "Adafruit",
     0x2E8A: "Raspberry Pi Pico",
 }
+
+_NOT_FOR_SENSORS = ("smbus", "i915", "nvidia", "amdgpu", "radeon", "hdmi", "ddc", "aux", "dpm")
+"""Buses of mainboards, graphics cards and screens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +113,43 @@ def enoses() -> list[FoundDevice]:
             continue  # the mainboard's own ports
         chip = _SERIAL_NOSE_CHIPS.get(port.vid, f"USB {port.vid:04x}:{port.pid or 0:04x}")
         name = port.product or port.description or port.device
-        serial = f", serial {port.serial_number}" if port.serial_number else ""
-        entry = _checked(f"serial:{port.device}", str(name), Path(port.device), "dialout")
+        number = usb_serial_number(str(port.device))
+        serial = f", {port.device}, serial {number}" if number else ""
+        # By its serial number it is found again wherever it is plugged in next time.
+        uri = f"serial:{number}" if _names(number) else f"serial:{port.device}"
+        entry = _checked(uri, str(name), Path(port.device), "dialout")
         found.append(replace(entry, detail=entry.reason or chip + serial))
+    return found + i2c_buses()
+
+
+def _names(number: str) -> bool:
+    """Whether a serial number can stand in a URI and be told from a path."""
+    return bool(number) and not set(number) & set("/?&# %") and not number.upper().startswith("COM")
+
+
+def port_serial(path: str) -> str:
+    """Serial number of the USB chip behind a serial port; empty if it has none."""
+    try:
+        return usb_serial_number(path) if need("serial", "enose") else ""
+    except ThymosError:
+        return ""
+
+
+def i2c_buses(
+    devices: Path = Path("/dev"), names: Path = Path("/sys/class/i2c-dev")
+) -> list[FoundDevice]:
+    """I2C buses that a BME680 or BME688 may hang on; nothing is asked on the bus."""
+    found = []
+    buses = [p for p in devices.glob("i2c-*") if p.name[4:].isdigit()]
+    for path in sorted(buses, key=lambda p: int(p.name[4:])):
+        try:
+            name = (names / path.name / "name").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            name = "I2C bus"
+        if any(word in name.lower() for word in _NOT_FOR_SENSORS):
+            continue
+        entry = _checked(f"i2c:{path.name[4:]}", name.strip(), path, "i2c")
+        found.append(replace(entry, detail=entry.reason or f"{path}, for a BME680 or BME688"))
     return found
 
 

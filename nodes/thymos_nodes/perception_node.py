@@ -76,7 +76,8 @@ class PerceptionNode(ThymosNode):
                 "face_hz": "Frames looked at each second [Hz].",
                 "words": "Recognise speech.",
                 "language": "Language of the speech, IETF code.",
-                "clean_air": "Calibration file of the electronic nose; empty for none.",
+                "clean_air": "Calibration file of the electronic nose; 'stored': its newest; "
+                "empty for none.",
             },
         ),
     )

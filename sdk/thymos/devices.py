@@ -11,11 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl
 
-from thymos.errors import ConfigError
-from thymos.samples import Source
+from thymos.errors import ConfigError, MissingExtraError
+from thymos.samples import Source, StreamSpec
+
+STORED = "thymos.stored"
+"""Entry points that find calibrations: functions `(kind, spec) -> Path`."""
 
 StreamRole = Literal["camera", "microphone", "enose"]
 ROLES: tuple[StreamRole, ...] = ("camera", "microphone", "enose")
@@ -83,3 +87,20 @@ def open_uri(role: StreamRole, text: str, *, stream: str | None = None) -> Sourc
         return factory(uri.rest, stream=stream or role, **uri.options)
     except TypeError as err:
         raise ConfigError(f"the driver '{uri.scheme}' does not take these options: {err}") from err
+
+
+def stored_calibration(kind: str, spec: StreamSpec) -> Path:
+    """The file of the newest calibration of a stream's device, by its serial number, else name.
+
+    Args:
+        kind: What was calibrated, for example `enose-clean-air`.
+        spec: Of the open device.
+
+    Raises:
+        ThymosError: There is none, it is damaged, or too old to be trusted.
+        MissingExtraError: Nothing that keeps calibrations is installed.
+    """
+    for point in entry_points(group=STORED):
+        find: Callable[[str, StreamSpec], Path] = point.load()
+        return find(kind, spec)
+    raise MissingExtraError("thymos_calibration", "calibrate")

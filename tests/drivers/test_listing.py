@@ -56,9 +56,27 @@ def test_serial_ports_on_usb_are_listed(monkeypatch: pytest.MonkeyPatch, tmp_pat
         device=str(node), vid=0x1A86, pid=0x7523, product="USB Serial", description="",
         serial_number="A1",
     )  # fmt: skip
-    board = SimpleNamespace(device="/dev/ttyS0", vid=None)
+    board = SimpleNamespace(device="/dev/ttyS0", vid=None, serial_number=None)
     monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [board, port])
+    monkeypatch.setattr(listing, "i2c_buses", list)
     (nose,) = listing.enoses()
-    assert nose.uri == f"serial:{node}"
-    assert nose.detail == "CH340 (ESP32, Arduino clones), serial A1"
+    assert nose.uri == "serial:A1"  # found again wherever it is plugged in next time
+    assert nose.detail == f"CH340 (ESP32, Arduino clones), {node}, serial A1"
     assert nose.usable
+    assert listing.port_serial(str(node)) == "A1"
+    twin = SimpleNamespace(**{**vars(port), "device": str(tmp_path / "ttyUSB1")})
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [port, twin])
+    assert listing.enoses()[0].uri == f"serial:{node}"  # two chips with one number: by path
+
+
+def test_i2c_buses_are_listed_but_for_those_of_screens(tmp_path: Path) -> None:
+    names = {"i2c-1": "bcm2835 (i2c@7e804000)\n", "i2c-2": "i915 gmbus dpb\n", "i2c-10": "tegra\n"}
+    for bus, name in names.items():
+        (tmp_path / bus).touch()
+        (tmp_path / "class" / bus).mkdir(parents=True)
+        (tmp_path / "class" / bus / "name").write_text(name)
+    found = listing.i2c_buses(tmp_path, tmp_path / "class")
+    assert [(b.uri, b.name) for b in found] == [
+        ("i2c:1", "bcm2835 (i2c@7e804000)"),
+        ("i2c:10", "tegra"),
+    ]

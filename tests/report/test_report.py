@@ -9,7 +9,9 @@ import pytest
 
 from thymos.errors import RecordingError
 from thymos.report import TraceCollector, write_report
+from thymos.report.axis import Axis
 from thymos.report.html import clean, el
+from thymos.report.overview import _gas
 from thymos.report.pictures import PictureCollector
 from thymos.report.session import Session
 from thymos.samples import Kind, Sample, StreamSpec
@@ -159,6 +161,20 @@ def test_traces_are_bounded_and_keep_the_sums() -> None:
     total = sum(x.values[0][0] for x in a.bins.values())
     assert total == sum(range(2000))
     assert all(1 not in x.values for x in a.bins.values())
+
+
+def test_the_gas_picture_leaves_the_air_out() -> None:
+    """On a scale relative to the first readings 20 °C to 30 °C would look like an odour."""
+    import numpy as np
+
+    made = TraceCollector()
+    made.on_stream(StreamSpec("enose", Kind.GAS, 10.0, (3,), "ohm", ("NO2", "Temperature", "CO")))
+    for i in range(40):
+        made.on_sample(Sample("enose", i, i * 10**8, i * 10**8, np.array([1e4, 20.0 + i, 2e4])))
+    _, legend = _gas(made.traces[0], Axis(0, 4 * 10**9))
+    assert "NO2" in str(legend)
+    assert "CO" in str(legend)
+    assert "Temperature" not in str(legend)
 
 
 def test_sound_level_and_holes(collector: TraceCollector) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from thymos.align.window import Window
 from thymos.config import PerceiveConfig
 from thymos.contract import Cue, Modality
+from thymos.devices import stored_calibration
 from thymos.perceive.clean_air import (
     F64,
     Baseline,
@@ -23,6 +24,8 @@ from thymos.perceive.clean_air import (
 from thymos.perceive.face_cues import into
 from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec, gas_channels
 
+CLEAN_AIR = "enose-clean-air"
+"""The kind of calibration that is looked for."""
 MIN_CHANGE = 0.08
 """Smallest response that counts; below it MOX sensors drift and answer humidity."""
 NOISE_TIMES = 6.0
@@ -71,8 +74,8 @@ class SmellPerceiver:
     """Compares each reading with clean air.
 
     Args:
-        config: `clean_air` names the calibration file; without one the first five seconds are
-            taken for clean air, and cues are less sure.
+        config: `clean_air` names the calibration file, or is `stored`: the newest of this nose.
+            Without one the first five seconds are taken for clean air, and cues are less sure.
 
     Attributes:
         notes: What was lacking in the window last asked for, in words.
@@ -101,7 +104,10 @@ class SmellPerceiver:
         self._gas = list(gas_channels(spec))
         names = tuple(spec.channels[i] for i in self._gas)
         spec = replace(spec, channels=names, shape=(len(names),))
-        clean = load_clean_air(Path(self._clean_air), spec) if self._clean_air else None
+        path = Path(self._clean_air)
+        if self._clean_air == "stored":
+            path = stored_calibration(CLEAN_AIR, spec)
+        clean = load_clean_air(path, spec) if self._clean_air else None
         self._spec = spec
         self._baseline = Baseline(spec, clean)
         self._patterns = prototypes(clean, spec)

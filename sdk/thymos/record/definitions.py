@@ -122,6 +122,7 @@ def store_of(definitions: dict[str, str]) -> Any:
 
     Raises:
         MissingExtraError: rosbags is not installed.
+        RecordingError: They contradict themselves.
     """
     return _store_of(tuple(sorted(definitions.items())))
 
@@ -142,5 +143,8 @@ def _store_of(definitions: tuple[tuple[str, str], ...]) -> Any:
     if not types:
         return typestore()
     store = get_typestore(Stores.EMPTY)
-    store.register(types)
+    try:
+        store.register(types)
+    except Exception as err:  # a definition that contradicts what ROS fixes, as of Time
+        raise RecordingError(f"the message definitions are damaged: {err}") from err
     return store

@@ -10,7 +10,7 @@ from thymos.contract import EMOTIONS, MODALITIES, Cue, Emotion, StreamState, Win
 from thymos.report.axis import Axis, free_rows
 from thymos.report.html import Child, Html, el, join
 from thymos.report.traces import SILENCE_DB, Trace
-from thymos.samples import Kind
+from thymos.samples import Kind, gas_channels
 
 MAX_CUE_ROWS = 6
 _STATE_TEXT = {"present": "", "stale": "stale", "missing": "missing", "invalid": "invalid"}
@@ -173,8 +173,10 @@ def _area(points: Sequence[tuple[float, float]]) -> Html:
 
 
 def _gas(trace: Trace, axis: Axis) -> tuple[Html, Html]:
-    """Each channel over its own first readings, on a logarithmic scale."""
+    """Each gas channel over its own first readings, on a logarithmic scale."""
     channels = sorted({c for _, _, part in trace.spans() for c in part.values})
+    if trace.spec.channels:  # °C and hPa have no place on this scale
+        channels = [c for c in channels if c in gas_channels(trace.spec)]
     names = trace.spec.channels or tuple(f"ch{c}" for c in range(len(channels)))
     curves = {c: _relative(trace, c) for c in channels}
     logs = [math.log(v) for curve in curves.values() for _, v in curve] or [0.0]
