@@ -36,7 +36,7 @@ def enose(
                 since_exposure_s=since_odour,
                 progress=told,
             )
-        save(result, json=json, use="to use it, set perceive.clean_air to this file")
+        save(result, json=json, use="to use it, set perceive.clean_air: stored (or to this file)")
 
 
 def enose_climate(
