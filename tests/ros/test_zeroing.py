@@ -22,7 +22,7 @@ from ros_testing import wait_until
 from thymos.config import PerceiveConfig
 from thymos.perceive.smell import SmellPerceiver
 from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec
-from thymos_calibration.store import CalibrationError, CalibrationStore, read
+from thymos_calibration.store import Calibration, CalibrationError, CalibrationStore, read
 from thymos_nodes.zeroing import Zeroing
 
 pytestmark = [pytest.mark.ros, pytest.mark.xdist_group("ros")]
@@ -110,12 +110,17 @@ def test_a_measurement_from_now_on_waits_for_the_warm_up_and_is_made_once(
 
 
 @pytest.fixture
-def node(ros_environment: dict[str, str], tmp_path: Path, request: Any) -> Iterator[Any]:
+def node(
+    ros_environment: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: Any,
+) -> Iterator[Any]:
     import rclpy
 
     from thymos_nodes.sensors import EnoseNode
 
-    os.environ["THYMOS_CALIBRATION"] = str(tmp_path / "store")
+    monkeypatch.setenv("THYMOS_CALIBRATION", str(tmp_path / "store"))
     uri, *more = request.param
     if uri == "pty":
         uri = f"serial:{request.getfixturevalue('pty')}"
@@ -252,3 +257,28 @@ def test_services_zero_and_calibrate_while_the_stream_goes_on(spun: Any, tmp_pat
     assert longer.successful  # changes while it runs
     assert not uri.successful
     assert "takes effect on configure: clean up first" in uri.reason
+
+
+def test_a_camera_takes_its_stored_calibration(
+    ros_environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import rclpy
+
+    from thymos_nodes.sensors import CameraNode
+
+    monkeypatch.setenv("THYMOS_CALIBRATION", str(tmp_path))
+    eye = [90.0, 0.0, 32.0, 0.0, 90.0, 24.0, 0.0, 0.0, 1.0]
+    model = {"distortion_model": "plumb_bob", "matrix": eye, "distortion": [0.0] * 5}
+    values = {"width": 64, "height": 48, **model}
+    CalibrationStore().save(Calibration("camera-intrinsics", "simulated camera", values, "by hand"))
+    given = ('uri:="sim:?size=64x48"', "autostart:=false", "calibration:=stored")
+    rclpy.init(args=["--ros-args", *(part for g in given for part in ("-p", g))])
+    try:
+        node = CameraNode()
+        node.trigger_configure()
+        assert node.problem is None
+        assert list(node._calibration.k) == eye
+        node.release()
+        node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
