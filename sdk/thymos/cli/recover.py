@@ -31,7 +31,9 @@ def recover(
         typer.echo(jsonlib.dumps(_facts(found), sort_keys=True))
         return
     if found.path is None:
-        stderr.print(f"{file}: nothing to repair, {found.messages} messages", markup=False)
+        stderr.print(
+            f"{file}: nothing to repair, {found.messages} messages", markup=False, soft_wrap=True
+        )
         return
     table = Table("topic", "type", "messages", "seconds", title="kept")
     for name, kept in found.kept.items():
