@@ -104,6 +104,7 @@ def of_source(
             "received": str(counters.received),
             "dropped": str(counters.dropped),
             "corrupt": str(counters.corrupt),
+            "duplicates": str(counters.duplicates),
             "reconnects": str(counters.reconnects),
             **facts,
         },

@@ -11,7 +11,7 @@ from std_srvs.srv import Trigger
 from thymos_msgs.msg import AudioFrame, GasArray, SourceInfo
 
 from thymos.clock import MonotonicClock
-from thymos.devices import StreamRole, open_uri
+from thymos.devices import StreamRole, open_uri, without_password
 from thymos.errors import ConfigError, ThymosError
 from thymos.estimate import source_info
 from thymos.reading import Readers
@@ -192,7 +192,12 @@ class SensorNode(ThymosNode):
     @property
     def hardware_id(self) -> str:
         """Device, or the URI while it is not open."""
-        return (self._spec.device if self._spec else "") or str(self.value("uri"))
+        return (self._spec.device if self._spec else "") or self.uri
+
+    @property
+    def uri(self) -> str:
+        """Of the parameters, as everybody on the network may see it."""
+        return without_password(str(self.value("uri")))
 
     def tasks(self) -> list[Task]:
         """One task: capture."""
@@ -204,7 +209,7 @@ class SensorNode(ThymosNode):
             measured_hz=self._rate.hz(wall_ns()),
             nominal_hz=self.nominal_hz,
             facts={
-                "uri": self.value("uri"),
+                "uri": self.uri,
                 "origin": self.spec.origin.value,
                 "capture to publish": f"{self._late_ms:.1f} ms",
                 "published": str(self._rate.total),

@@ -8,6 +8,7 @@ entry point is a factory `(rest, stream=..., **options) -> Source`; options come
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -40,6 +41,11 @@ class Uri:
     scheme: str
     rest: str
     options: dict[str, str]
+
+
+def without_password(uri: str) -> str:
+    """The URI as it may be shown: name and password of an address are left out."""
+    return re.sub(r"//[^/?#]*@", "//", uri)
 
 
 def parse_uri(text: str) -> Uri:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from thymos.cli import devices as module
 from thymos.cli.devices import find_devices
+from thymos.devices import without_password
 from thymos.errors import MissingExtraError
 
 
@@ -105,3 +106,17 @@ def test_nothing_plugged_in(monkeypatch: pytest.MonkeyPatch) -> None:
     result = CliRunner().invoke(app, [])
     assert result.exit_code == 0
     assert "no camera is plugged in; without one: file:PATH or sim:" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("rtsp://anna:s3cr%40et@cam.local:554/stream?x=1", "rtsp://cam.local:554/stream?x=1"),
+        ("http://a:b@c@host/x", "http://host/x"),
+        ("rtsp://cam/a@b", "rtsp://cam/a@b"),
+        ("v4l2:/dev/video0?size=640x480", "v4l2:/dev/video0?size=640x480"),
+        ("sim:", "sim:"),
+    ],
+)
+def test_a_password_is_never_shown(uri: str, shown: str) -> None:
+    assert without_password(uri) == shown
