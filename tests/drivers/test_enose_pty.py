@@ -237,7 +237,8 @@ def test_a_silent_port_is_asked_only_if_that_is_allowed() -> None:
 
     with Board(Shy()) as board:
         for probe in (False, True):
-            with pytest.raises(DeviceError, match="silence"):
+            # Not "silence" in any case: a pty may give back a byte of a question on a busy machine.
+            with pytest.raises(DeviceError, match="sends nothing"):
                 SerialNose(board.port, wish=Wish(listen_s=0.3, probe=probe)).open()
             assert bool(heard) == probe
     assert b"".join(heard).replace(b"RSD\r", b"").strip(b"m") == b""
