@@ -8,7 +8,7 @@
     qos            the three qualities of service
     convert        contract ↔ messages (results); convert_sensors: samples ↔ messages
     bridges        hri_msgs and olfaction_msgs, when they are installed
-    sensors        camera, microphone, enose
+    sensors        camera and microphone; enose_node: the nose, and zeroing it
     perception_node, reasoner_node, responder_node, speaker_node
     graph          the table of processes: launch files, `thymos graph` and tests read it
     replay         a recording onto live topics, with /clock

@@ -1,4 +1,4 @@
-"""`python -m thymos_nodes.enose`: runs `thymos_nodes.sensors.EnoseNode`."""
+"""`python -m thymos_nodes.enose`: runs `thymos_nodes.enose_node.EnoseNode`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from thymos_nodes.process import run
 
 def main() -> None:
     """Run the node until a signal comes."""
-    run("thymos_nodes.sensors:EnoseNode")
+    run("thymos_nodes.enose_node:EnoseNode")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Camera, microphone and electronic nose: a source of the SDK, published as it comes."""
+"""Camera and microphone: a source of the SDK, published as it comes. The nose: `enose_node`."""
 
 from __future__ import annotations
 
@@ -7,26 +7,25 @@ from typing import Any, ClassVar
 
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
-from std_srvs.srv import Trigger
-from thymos_msgs.msg import AudioFrame, GasArray, SourceInfo
+from thymos_msgs.msg import AudioFrame, SourceInfo
 
 from thymos.clock import MonotonicClock
 from thymos.devices import StreamRole, open_uri, without_password
-from thymos.errors import ConfigError, ThymosError
+from thymos.errors import ConfigError
 from thymos.estimate import source_info
 from thymos.reading import Readers
 from thymos.samples import Kind, Sample, StreamSpec
 from thymos.supervise import shifted
 from thymos_calibration.camera_report import stored_camera_info
-from thymos_nodes import bridges, convert, convert_sensors, diagnostics, qos, shared
+from thymos_nodes import convert, convert_sensors, diagnostics, qos, shared
 from thymos_nodes.diagnostics import Rate, Task
 from thymos_nodes.lifecycle import ThymosNode
 from thymos_nodes.params import Param
 from thymos_nodes.ros_time import RosTime, wall_ns
-from thymos_nodes.zeroing import Zeroing
 
 
-def _params(uri: str, frame_id: str) -> tuple[Param, ...]:
+def sensor_params(uri: str, frame_id: str) -> tuple[Param, ...]:
+    """The parameters that all sensor nodes have, with their defaults."""
     return (
         Param("uri", uri, "Where the stream comes from; `thymos devices` lists what there is."),
         Param("frame_id", frame_id, "tf frame of the sensor, without a leading slash."),
@@ -233,7 +232,7 @@ class CameraNode(SensorNode):
     topic = "image_raw"
     kind = Kind.VIDEO
     PARAMS = (
-        *_params("v4l2:/dev/video0", "camera_color_optical_frame"),
+        *sensor_params("v4l2:/dev/video0", "camera_color_optical_frame"),
         Param(
             "calibration",
             "",
@@ -266,7 +265,7 @@ class MicrophoneNode(SensorNode):
     role = "microphone"
     topic = "audio"
     kind = Kind.AUDIO
-    PARAMS = _params("portaudio:default", "mic_link")
+    PARAMS = sensor_params("portaudio:default", "mic_link")
 
     def _make_publishers(self) -> None:
         self._audio = self._sensor_publisher(AudioFrame, self.topic)
@@ -282,124 +281,3 @@ class MicrophoneNode(SensorNode):
         """Blocks a second, if all have one size."""
         frames = self.spec.shape[0] if self.spec.shape else 0
         return self.spec.rate_hz / frames if frames > 0 else 0.0
-
-
-class EnoseNode(SensorNode):
-    """Publishes `enose/data`, the climate it measures, and olfaction_msgs if installed.
-
-    `enose/data` is what the device reports, unfiltered; baseline and classes are perception.
-    """
-
-    role = "enose"
-    topic = "data"
-    kind = Kind.GAS
-    PARAMS = (
-        *_params("serial:/dev/ttyUSB0", "enose_link"),
-        Param(
-            "clean_air.seconds",
-            60.0,
-            "Length of the stretch of clean air that `~/zero` and `~/calibrate` take, in s.",
-            low=5.0,
-            high=600.0,
-            live=True,
-        ),
-        Param(
-            "clean_air.warm_up_s",
-            300.0,
-            "How long the nose must have run before such a stretch, in s.",
-            low=0.0,
-            high=7200.0,
-            live=True,
-        ),
-    )
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._zeroing: Zeroing | None = None
-        self.create_service(Trigger, "~/zero", self._on_zero)
-        self.create_service(Trigger, "~/calibrate", self._on_calibrate)
-
-    def _make_publishers(self) -> None:
-        self._zeroing = Zeroing(
-            self.spec, self.value("clean_air.seconds"), self.value("clean_air.warm_up_s")
-        )
-        self._data = self._sensor_publisher(GasArray, self.topic)
-        measured = {name.lower() for name in self.spec.channels}
-        self._climate = {
-            name: self._sensor_publisher(convert_sensors.CLIMATE[name], name)
-            for name in convert_sensors.ENVIRONMENT
-            if name in measured
-        }
-        self._olfaction = bridges.Olfaction.of(self)
-
-    def publish_sample(self, sample: Sample, t_ns: int) -> None:
-        """One reading."""
-        if self._zeroing is not None and self._zeroing.take(sample):
-            self._zero()
-        reading = convert_sensors.gas_to_msg(sample, self.spec, self.frame_id, t_ns)
-        self._data.publish(reading)
-        for name, publisher in self._climate.items():
-            publisher.publish(convert_sensors.climate_to_msg(name, reading))
-        if self._olfaction is not None:
-            self._olfaction.publish(reading)
-
-    def teardown(self) -> None:
-        """Close the device and forget what it said."""
-        super().teardown()
-        self._zeroing = None
-
-    # -- clean air
-
-    def _on_zero(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        """A baseline of the last stretch of readings: the answer comes at once."""
-        del request
-        response.success, response.message = self._zero()
-        return response
-
-    def _on_calibrate(
-        self, request: Trigger.Request, response: Trigger.Response
-    ) -> Trigger.Response:
-        """A baseline of the stretch that begins now: /diagnostics tells when, and what came out."""
-        del request
-        try:
-            left_s = self._running().begin()
-        except ThymosError as err:
-            response.success, response.message = False, _one_line(err)
-            return response
-        response.success = True
-        response.message = f"measuring; ready in {left_s:.0f} s, see /diagnostics (clean air)"
-        return response
-
-    def _running(self) -> Zeroing:
-        if self._zeroing is None or not self.active:
-            raise ConfigError(
-                "the node is not active", hint="ros2 lifecycle set <node> configure; … activate"
-            )
-        self._zeroing.seconds = self.value("clean_air.seconds")
-        self._zeroing.warm_up_s = self.value("clean_air.warm_up_s")
-        return self._zeroing
-
-    def _zero(self) -> tuple[bool, str]:
-        try:
-            path = self._running().zero()
-        except ThymosError as err:
-            self.get_logger().warning(f"no clean-air baseline: {_one_line(err)}")
-            return False, _one_line(err)
-        self.get_logger().info(f"clean-air baseline: {path}")
-        return True, f"{path}; perception takes it on configure with perceive.clean_air: stored"
-
-    def tasks(self) -> list[Task]:
-        """Two tasks: capture, and clean air."""
-        found, zeroing = super().tasks(), self._zeroing
-        if not found or zeroing is None:
-            return found
-        left_s = zeroing.left_s
-        message = zeroing.result if left_s is None else f"being measured; ready in {left_s:.0f} s"
-        task = Task("clean air", message=message, values={"file": str(zeroing.file or "")})
-        if zeroing.refused and left_s is None:
-            task.worsen(diagnostics.WARN, f"refused: {zeroing.refused}")
-        return [*found, task]
-
-
-def _one_line(err: ThymosError) -> str:
-    return f"{err}" + (f" ({err.hint})" if err.hint else "")

@@ -16,7 +16,7 @@ from pathlib import Path
 from thymos.align import AnchoredWindower, Windower
 from thymos.align.window import Window
 from thymos.config import Config
-from thymos.contract import Cue, Guard, Response, StreamState, WindowInfo, WindowReport
+from thymos.contract import Cue, StreamState, WindowInfo, WindowReport
 from thymos.errors import ThymosError
 from thymos.estimate import Estimate, number, source_info
 from thymos.events import Observer
@@ -24,6 +24,7 @@ from thymos.fanout import Fanout
 from thymos.perceive.base import Perceiver
 from thymos.perceive.threads import PerceiverSlot
 from thymos.reason.base import Evidence, Reasoner
+from thymos.respond.aloud import Aloud
 from thymos.respond.base import Responder, Speaker
 from thymos.samples import Sample, StreamSpec
 
@@ -69,9 +70,7 @@ class Pipeline:
         self._waiting: list[Perceiver] | None = None
         self._reasoner = reasoner
         self._responder = responder
-        self._speaker = speaker
-        self._answer_dir = answer_dir
-        self._play = play
+        self._aloud = Aloud(self.config, speaker, answer_dir, play=play)
         self._anchored = self.config.window.anchor == "speech"
         kind = AnchoredWindower if self._anchored else Windower
         self._windower = kind(self.config.window, self.config.buffer, self._too_late)
@@ -109,12 +108,10 @@ class Pipeline:
             self._reasoner = reason.build(config, ModelStore())
         if self._responder is None:
             self._responder = respond.build(config, self._reasoner)
-        if self._speaker is None and self.config.respond.speak and self._wants_sound:
-            try:
-                self._speaker = respond.build_speaker(self.config)
-            except ThymosError as err:
-                self.note(f"answers are not spoken: {err} ({err.hint})")
-                self._answer_dir, self._play = None, False
+        try:
+            self._aloud.prepare()
+        except ThymosError as err:
+            self.note(f"answers are not spoken: {err} ({err.hint})")
 
     def _stages(self) -> tuple[Reasoner, Responder]:
         if self._reasoner is None or self._responder is None:
@@ -122,10 +119,6 @@ class Pipeline:
         assert self._reasoner is not None  # noqa: S101
         assert self._responder is not None  # noqa: S101
         return self._reasoner, self._responder
-
-    @property
-    def _wants_sound(self) -> bool:
-        return self._answer_dir is not None or self._play
 
     def note(self, text: str) -> None:
         """Say that something is degraded: in every later report, and to the observers."""
@@ -343,10 +336,10 @@ class Pipeline:
         start = time.perf_counter()
         response = responder.respond(explanation, evidence)
         latency["respond"] = _ms(start)
-        if max_age_ms is not None and max_age_ms + sum(latency.values()) > self._max_age_ms:
-            response = _too_old(response)
+        if max_age_ms is not None:
+            response = self._aloud.in_time(response, max_age_ms + sum(latency.values()))
         start = time.perf_counter()
-        response, speech_notes = self._speak(first.window, response)
+        response, speech_notes = self._aloud.say(first.window.id, response)
         latency["speak"] = _ms(start)
         latency["total"] = sum(v for k, v in latency.items() if k != "estimate")
         report = WindowReport(
@@ -368,10 +361,6 @@ class Pipeline:
         self.tell.on_report(report)
         return report
 
-    @property
-    def _max_age_ms(self) -> float:
-        return self.config.respond.max_age_s * 1e3
-
     def info(self, window: Window) -> WindowInfo:
         """The published part of a window, with the streams that do not exist."""
         lacking = {
@@ -383,25 +372,9 @@ class Pipeline:
         info = window.info
         return info.model_copy(update={"streams": {**info.streams, **lacking}})
 
-    def _speak(self, window: Window, response: Response) -> tuple[Response, list[str]]:
-        if self._speaker is None or not response.text or response.guard.action == "silenced":
-            return response, []
-        try:
-            speech = self._speaker.synthesise(response.text)
-            if self._answer_dir is not None:
-                name = f"answer-{window.id}.wav"
-                self._speaker.save(speech, self._answer_dir / name)
-                response = response.model_copy(update={"spoken": name})
-            if self._play:
-                self._speaker.play(speech)
-        except (ThymosError, OSError) as err:
-            return response, [f"the answer was not spoken: {err}"]
-        return response, []
-
     def close(self) -> None:
         """Let models and observers go. The pipeline cannot be used afterwards."""
-        if self._speaker is not None:
-            self._speaker.cancel()
+        self._aloud.close()
         for slot in self.slots:
             slot.perceiver.close()
         self.slots.clear()
@@ -409,14 +382,6 @@ class Pipeline:
             if stage is not None:
                 stage.close()
         self.tell.on_end()
-
-
-def _too_old(response: Response) -> Response:
-    # A danger is still worth saying late; small talk is not.
-    if response.guard.action == "warned":
-        return response
-    guard = Guard(action="silenced", reason="too old to be useful", danger=response.guard.danger)
-    return response.model_copy(update={"guard": guard})
 
 
 def _ms(start: float) -> float:

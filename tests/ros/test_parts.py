@@ -94,10 +94,11 @@ def test_each_option_and_each_executable_is_there() -> None:
 
 
 def test_parameter_file_names_only_what_the_nodes_declare() -> None:
+    from thymos_nodes.enose_node import EnoseNode
     from thymos_nodes.perception_node import PerceptionNode
     from thymos_nodes.reasoner_node import ReasonerNode
     from thymos_nodes.responder_node import ResponderNode
-    from thymos_nodes.sensors import CameraNode, EnoseNode, MicrophoneNode
+    from thymos_nodes.sensors import CameraNode, MicrophoneNode
     from thymos_nodes.speaker_node import SpeakerNode
 
     known = {

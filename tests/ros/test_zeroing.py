@@ -118,7 +118,7 @@ def node(
 ) -> Iterator[Any]:
     import rclpy
 
-    from thymos_nodes.sensors import EnoseNode
+    from thymos_nodes.enose_node import EnoseNode
 
     monkeypatch.setenv("THYMOS_CALIBRATION", str(tmp_path / "store"))
     uri, *more = request.param
