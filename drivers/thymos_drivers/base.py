@@ -29,6 +29,8 @@ from thymos.samples import (
     Flag,
     Health,
     HealthReport,
+    Kind,
+    Origin,
     Sample,
     StreamSpec,
 )
@@ -67,6 +69,28 @@ def number(
             hint=f"write for example ?{name}={max(low, min(high, 10.0)):g}",
         )
     return value
+
+
+def picture_spec(
+    stream: str,
+    device: str,
+    *,
+    size: tuple[int, int] = (-1, -1),
+    rate_hz: float = 0.0,
+    origin: Origin = Origin.LIVE,
+) -> StreamSpec:
+    """The stream of a colour camera, RGB; width and height -1 until it is open."""
+    return StreamSpec(
+        name=stream,
+        kind=Kind.VIDEO,
+        rate_hz=rate_hz,
+        shape=(size[1], size[0], 3),
+        unit="rgb8",
+        channels=("r", "g", "b"),
+        frame_id=f"{stream}_optical_frame",
+        origin=origin,
+        device=device,
+    )
 
 
 class BaseSource:

@@ -17,12 +17,10 @@ from thymos.samples import (
     Encoded,
     Flag,
     Health,
-    Kind,
     Sample,
-    StreamSpec,
     frozen,
 )
-from thymos_drivers.base import BaseSource, Inbox, need
+from thymos_drivers.base import BaseSource, Inbox, need, picture_spec
 from thymos_drivers.frames import FrameGate
 
 QUEUE = 8
@@ -44,17 +42,7 @@ class Capture(BaseSource):
     remedy = "unplug the camera and plug it in again"
 
     def __init__(self, device: str, *, stream: str, keep: bool = False) -> None:
-        spec = StreamSpec(
-            name=stream,
-            kind=Kind.VIDEO,
-            rate_hz=0.0,
-            shape=(-1, -1, 3),
-            unit="rgb8",
-            channels=("r", "g", "b"),
-            frame_id=f"{stream}_optical_frame",
-            device=device,
-        )
-        super().__init__(spec)
+        super().__init__(picture_spec(stream, device))
         self._keep = keep
         self._thread: threading.Thread | None = None
         self._reformatter: Any = None

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thymos.errors import ConfigError, DeviceError, DeviceLostError, MissingExtraError
-from thymos.samples import NS_PER_S, Flag, Health, Kind, Sample, StreamSpec, frozen
-from thymos_drivers.base import BaseSource, number
+from thymos.samples import NS_PER_S, Flag, Health, Sample, frozen
+from thymos_drivers.base import BaseSource, number, picture_spec
 from thymos_drivers.frames import FrameGate
 
 _SINK = "appsink name=sink max-buffers=4 drop=true sync=false"
@@ -62,17 +62,7 @@ class GstCamera(BaseSource):
     live = True
 
     def __init__(self, device: str, source: str, *, stream: str = "camera") -> None:
-        spec = StreamSpec(
-            name=stream,
-            kind=Kind.VIDEO,
-            rate_hz=0.0,
-            shape=(-1, -1, 3),
-            unit="rgb8",
-            channels=("r", "g", "b"),
-            frame_id=f"{stream}_optical_frame",
-            device=device,
-        )
-        super().__init__(spec)
+        super().__init__(picture_spec(stream, device))
         self._text = f"{source} ! videoconvert ! video/x-raw,format=RGB ! {_SINK}"
         self._pipeline: Any = None
         self._seq = 0

@@ -29,7 +29,7 @@ from thymos.samples import (
     StreamSpec,
     frozen,
 )
-from thymos_drivers.base import BaseSource, need
+from thymos_drivers.base import BaseSource, need, picture_spec
 from thymos_drivers.media_info import (
     MediaInfo,
     TrackInfo,
@@ -227,20 +227,7 @@ class VideoFile(MediaFile):
         origin: Origin = Origin.RECORDED,
         max_side: int = MAX_SIDE,
     ) -> None:
-        super().__init__(
-            path,
-            StreamSpec(
-                name=stream,
-                kind=Kind.VIDEO,
-                rate_hz=0.0,
-                shape=(-1, -1, 3),
-                unit="rgb8",
-                channels=("r", "g", "b"),
-                frame_id=f"{stream}_optical_frame",
-                origin=origin,
-                device=Path(path).name,
-            ),
-        )
+        super().__init__(path, picture_spec(stream, Path(path).name, origin=origin))
         self._max_side = max_side
 
     def _begin(self, stream: Any, first: Any) -> None:

@@ -43,10 +43,9 @@ from thymos.samples import (
     Kind,
     Origin,
     Sample,
-    StreamSpec,
     frozen,
 )
-from thymos_drivers.base import BaseSource, Inbox, need, number
+from thymos_drivers.base import BaseSource, Inbox, need, number, picture_spec
 from thymos_drivers.media_info import check_file
 
 QUEUE = 8
@@ -103,17 +102,17 @@ class RealSense(BaseSource):
     ) -> None:
         self._file = Path(device) if "/" in device or device.endswith((".db3", ".bag")) else None
         self.live = self._file is None
-        spec = StreamSpec(
-            name=stream,
-            kind=Kind.DEPTH if depth else Kind.VIDEO,
-            rate_hz=0.0,
-            shape=(-1, -1) if depth else (-1, -1, 3),
-            unit="mm" if depth else "rgb8",
-            channels=() if depth else ("r", "g", "b"),
-            frame_id=f"{stream}_depth_optical_frame" if depth else f"{stream}_optical_frame",
-            origin=Origin.LIVE if self._file is None else Origin.RECORDED,
-            device=device or "RealSense",
-        )
+        origin = Origin.LIVE if self._file is None else Origin.RECORDED
+        spec = picture_spec(stream, device or "RealSense", origin=origin)
+        if depth:
+            spec = replace(
+                spec,
+                kind=Kind.DEPTH,
+                shape=(-1, -1),
+                unit="mm",
+                channels=(),
+                frame_id=f"{stream}_depth_optical_frame",
+            )
         super().__init__(spec)
         self._serial = device
         self._size, self._fps = size, fps

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TypedDict
 
 import numpy as np
@@ -36,7 +37,7 @@ from thymos.samples import (
     StreamSpec,
     frozen,
 )
-from thymos_drivers.base import BaseSource, number
+from thymos_drivers.base import BaseSource, number, picture_spec
 from thymos_drivers.sim_nose import CHANNELS, MoxArray, parse_events
 from thymos_drivers.testing import FaultInjector, FaultPlan
 
@@ -133,18 +134,10 @@ class SimCamera(SimSource):
     ) -> None:
         self._size = size
         self._seed = seed
-        spec = StreamSpec(
-            name=stream,
-            kind=Kind.VIDEO,
-            rate_hz=rate_hz,
-            shape=(size[1], size[0], 3),
-            unit="rgb8",
-            channels=("r", "g", "b"),
-            frame_id=f"{stream}_optical_frame",
-            origin=Origin.SIMULATED,
-            device="simulated camera",
-            extra={"seed": str(seed)},
+        plain = picture_spec(
+            stream, "simulated camera", size=size, rate_hz=rate_hz, origin=Origin.SIMULATED
         )
+        spec = replace(plain, extra={"seed": str(seed)})
         super().__init__(spec, int(NS_PER_S / rate_hz), seconds=seconds, paced=paced)
 
     def payloads(self) -> Iterator[NDArray[np.uint8]]:

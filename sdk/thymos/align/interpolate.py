@@ -93,12 +93,8 @@ class Exact:
 
 
 @dataclass(frozen=True, slots=True)
-class Nearest:
-    """The sample with the least distance, at most `tolerance_ns`; if two are as near, the earlier.
-
-    It is decided as soon as the stream is complete to as far after the instant as the sample lies
-    from it: sooner than the tolerance has passed.
-    """
+class _Tolerant:
+    """What rules with a tolerance share: they look as far ahead as back, and take one sample."""
 
     tolerance_ns: int
 
@@ -114,6 +110,23 @@ class Nearest:
     def after_ns(self) -> int:
         """Looks as far ahead as back."""
         return self.tolerance_ns
+
+    def needed_from(self, times: Sequence[int], t_ns: int) -> int:
+        """See `Interpolator.needed_from`."""
+        return _latest(times, t_ns, self.tolerance_ns)
+
+    def value(self, samples: Sequence[Sample], t_ns: int) -> Sample:
+        """The sample itself."""
+        return samples[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest(_Tolerant):
+    """The sample with the least distance, at most `tolerance_ns`; if two are as near, the earlier.
+
+    It is decided as soon as the stream is complete to as far after the instant as the sample lies
+    from it: sooner than the tolerance has passed.
+    """
 
     def find(self, times: Sequence[int], t_ns: int, complete_to: int) -> Found:
         """See `Interpolator.find`."""
@@ -129,28 +142,12 @@ class Nearest:
         gone = complete_to > t_ns + self.tolerance_ns
         return (DOES_NOT_EXIST if gone else NOT_YET), at, at
 
-    def needed_from(self, times: Sequence[int], t_ns: int) -> int:
-        """See `Interpolator.needed_from`."""
-        return _latest(times, t_ns, self.tolerance_ns)
-
-    def value(self, samples: Sequence[Sample], t_ns: int) -> Sample:
-        """The sample itself."""
-        return samples[0]
-
 
 @dataclass(frozen=True, slots=True)
-class LastBefore:
+class LastBefore(_Tolerant):
     """The newest sample at or before the instant, at most `tolerance_ns` old."""
 
     tolerance_ns: int = FOR_EVER
-
-    def __post_init__(self) -> None:
-        """Check.
-
-        Raises:
-            ConfigError: The tolerance is negative.
-        """
-        _check(self.tolerance_ns >= 0, "the tolerance is negative")
 
     @property
     def after_ns(self) -> int:
@@ -166,37 +163,14 @@ class LastBefore:
         at = first_of(times, at)
         return (CREATED if sure else NOT_YET), at, at + 1
 
-    def needed_from(self, times: Sequence[int], t_ns: int) -> int:
-        """See `Interpolator.needed_from`."""
-        return _latest(times, t_ns, self.tolerance_ns)
-
-    def value(self, samples: Sequence[Sample], t_ns: int) -> Sample:
-        """The sample itself."""
-        return samples[0]
-
 
 @dataclass(frozen=True, slots=True)
-class Linear:
+class Linear(_Tolerant):
     """The value between the two neighbours of the instant, each at most `tolerance_ns` away.
 
     For numbers (`Kind.GAS`) only: a picture between two pictures was never seen by anybody. A
     channel that is NaN in one neighbour is NaN; flags of both hold. Nothing is extrapolated.
     """
-
-    tolerance_ns: int
-
-    def __post_init__(self) -> None:
-        """Check.
-
-        Raises:
-            ConfigError: The tolerance is negative.
-        """
-        _check(self.tolerance_ns >= 0, "the tolerance is negative")
-
-    @property
-    def after_ns(self) -> int:
-        """Looks as far ahead as back."""
-        return self.tolerance_ns
 
     def find(self, times: Sequence[int], t_ns: int, complete_to: int) -> Found:
         """See `Interpolator.find`; two indices or, where one sample is of the instant, one."""
@@ -210,10 +184,6 @@ class Linear:
             return (CREATED if sure else NOT_YET), at - 1, at + 1
         gone = complete_to > t_ns + self.tolerance_ns
         return (DOES_NOT_EXIST if gone else NOT_YET), 0, 0
-
-    def needed_from(self, times: Sequence[int], t_ns: int) -> int:
-        """See `Interpolator.needed_from`."""
-        return _latest(times, t_ns, self.tolerance_ns)
 
     def value(self, samples: Sequence[Sample], t_ns: int) -> Sample:
         """A sample of the instant, as if the sensor had been read then (float64)."""
