@@ -56,12 +56,18 @@ def run_offline(
     """
     stop = stop or threading.Event()
     sources = shifted(sources, pipeline.config.sources.offset_ms)
+
+    def ended(stream: str, reason: str) -> None:
+        pipeline.close_stream(stream, reason)
+        if reason:
+            pipeline.note(f"{stream}: {reason}")
+
     with ExitStack() as stack:
         for source in sources:
             stack.enter_context(source)
             pipeline.add_stream(source.spec)
         pipeline.prepare(patient=True)
-        for sample in merge(sources):
+        for sample in merge(sources, ended):
             if pace is not None:
                 pace(sample)
             if stop.is_set():
@@ -71,10 +77,6 @@ def run_offline(
             for window in pipeline.ready():
                 yield pipeline.finish(pipeline.estimate(window), cancel=stop)
             pipeline.observe(sample)
-        for source in sources:
-            pipeline.close_stream(source.spec.name, source.health.reason)
-            if source.health.reason:
-                pipeline.note(f"{source.spec.name}: {source.health.reason}")
         for window in pipeline.flush():
             yield pipeline.finish(pipeline.estimate(window))
 
