@@ -41,7 +41,6 @@ _CHANCE_AT, _CHANCE_SCALE = 0.428, 0.116
 """Gumbel distribution of that evidence for the wrong voice, fitted to its median and 99 %."""
 MIN_STANDS_OUT = 1.5
 MIN_CONFIDENCE = 0.75
-AGREE_S = 0.06
 SILENCE_PEAK = 10 ** (-50 / 20)
 
 

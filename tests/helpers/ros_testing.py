@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -67,3 +69,25 @@ class Nodes:
             return child.wait(20.0)
         except subprocess.TimeoutExpired:
             pytest.fail(f"{name} does not end: {self.said(name)}")
+
+
+def simulated_recording(path: Path, *, seconds: int, start_ns: int, size: str, events: str) -> Path:
+    """Picture, sound and smell with absolute capture times, as an MCAP."""
+    from thymos.align import merge
+    from thymos.record import Recorder
+    from thymos_drivers.sim import open_camera, open_enose, open_microphone
+
+    options = {"seconds": str(seconds), "pace": "0"}
+    sources = [
+        open_camera("", stream="camera", size=size, rate="15", **options),
+        open_microphone("", stream="microphone", **options),
+        open_enose("", stream="enose", events=events, **options),
+    ]
+    with Recorder(path) as recorder, ExitStack() as stack:
+        for source in sources:
+            stack.enter_context(source)
+            recorder.on_stream(source.spec)
+        for sample in merge(sources):
+            t_ns = start_ns + sample.t_ns
+            recorder.on_sample(replace(sample, t_ns=t_ns, t_recv_ns=t_ns))
+    return path

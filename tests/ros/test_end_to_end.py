@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from ros_testing import Nodes, wait_until
+from ros_testing import Nodes, simulated_recording, wait_until
 from thymos.align import Windower, merge
 from thymos.config import BufferConfig, WindowConfig
-from thymos.record import Recorder, open_recording
+from thymos.record import open_recording
 
 pytestmark = [pytest.mark.ros, pytest.mark.xdist_group("ros")]
 
@@ -35,25 +35,10 @@ PARAMETERS = """
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """8 s of picture, sound and smell with absolute capture times, as an MCAP."""
-    from thymos_drivers.sim import open_camera, open_enose, open_microphone
-
     path = tmp_path_factory.mktemp("bag") / "scene.mcap"
-    options = {"seconds": str(SECONDS), "pace": "0"}
-    sources = [
-        open_camera("", stream="camera", size="320x240", rate="15", **options),
-        open_microphone("", stream="microphone", **options),
-        open_enose("", stream="enose", events="smoke@3-6", **options),
-    ]
-    with Recorder(path) as recorder:
-        for source in sources:
-            source.open()
-            recorder.on_stream(source.spec)
-        for sample in merge(sources):
-            t_ns = START_NS + sample.t_ns
-            recorder.on_sample(replace(sample, t_ns=t_ns, t_recv_ns=t_ns))
-        for source in sources:
-            source.close()
-    return path
+    return simulated_recording(
+        path, seconds=SECONDS, start_ns=START_NS, size="320x240", events="smoke@3-6"
+    )
 
 
 def offline_windows(path: Path) -> list[tuple[str, int, int, dict[str, int]]]:

@@ -6,18 +6,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ros_testing import Nodes, wait_until
-from thymos.align import merge
+from ros_testing import Nodes, simulated_recording, wait_until
 from thymos.config import Config, PerceiveConfig, ReasonConfig, RespondConfig, WindowConfig
 from thymos.explainer import explain
 from thymos.golden import Tolerance, as_json, compare
-from thymos.record import Recorder
 
 pytestmark = [pytest.mark.ros, pytest.mark.xdist_group("ros")]
 
@@ -41,25 +38,10 @@ PERCEPTION = (
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """7 s of picture, sound and smell with absolute capture times."""
-    from thymos_drivers.sim import open_camera, open_enose, open_microphone
-
     path = tmp_path_factory.mktemp("bag") / "scene.mcap"
-    options = {"seconds": "7", "pace": "0"}
-    sources = [
-        open_camera("", stream="camera", size="160x120", rate="15", **options),
-        open_microphone("", stream="microphone", **options),
-        open_enose("", stream="enose", events="smoke@2-5", **options),
-    ]
-    with Recorder(path) as recorder:
-        for source in sources:
-            source.open()
-            recorder.on_stream(source.spec)
-        for sample in merge(sources):
-            t_ns = START_NS + sample.t_ns
-            recorder.on_sample(replace(sample, t_ns=t_ns, t_recv_ns=t_ns))
-        for source in sources:
-            source.close()
-    return path
+    return simulated_recording(
+        path, seconds=7, start_ns=START_NS, size="160x120", events="smoke@2-5"
+    )
 
 
 def to_ros(path: Path, *options: str) -> subprocess.CompletedProcess[str]:

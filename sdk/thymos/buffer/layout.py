@@ -30,7 +30,7 @@ BLOCKS_HZ = 100.0
 
 
 class Head(NamedTuple):
-    """The head of one chunk.
+    """The head of one chunk, in the order in which it lies in memory.
 
     Attributes:
         number: Samples written before this one; a jump means that the reader lost some.
@@ -49,18 +49,15 @@ class Head(NamedTuple):
 
     def pack(self) -> bytes:
         """As it lies in memory."""
-        padded = (*self.shape, 0, 0, 0, 0)[:MAX_NDIM]
-        return HEAD.pack(*self[:5], *padded, self.note_bytes, len(self.shape))
+        number, seq, t_ns, t_recv_ns, flags, shape, note_bytes = self
+        padded = (*shape, 0, 0, 0, 0)[:MAX_NDIM]
+        return HEAD.pack(number, seq, t_ns, t_recv_ns, flags, *padded, note_bytes, len(shape))
 
     @classmethod
     def unpack(cls, data: bytes) -> Head:
         """The reverse of `pack`."""
         number, seq, t_ns, t_recv_ns, flags, a, b, c, d, note_bytes, ndim = HEAD.unpack(data)
         return cls(number, seq, t_ns, t_recv_ns, flags, (a, b, c, d)[:ndim], note_bytes)
-
-    def nbytes(self, dtype: np.dtype[Any]) -> int:
-        """Size of the payload."""
-        return prod(self.shape) * dtype.itemsize
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from thymos.buffer import iox
-from thymos.buffer.layout import DTYPES, HEAD, MAX_NDIM, NOTE_BYTES, WORD, Layout
+from thymos.buffer.layout import DTYPES, HEAD, MAX_NDIM, NOTE_BYTES, WORD, Head, Layout
 from thymos.buffer.place import SHM, Announcement, Lock, Place
 from thymos.buffer.view import Chunk
 from thymos.errors import SharedMemoryError
@@ -33,14 +33,13 @@ class Loan:
             once it is sent.
     """
 
-    __slots__ = ("_head", "_memory", "_padded", "_tail", "_writer", "payload")
+    __slots__ = ("_head", "_memory", "_tail", "_writer", "payload")
 
     def __init__(self, writer: SharedWriter, memory: Any, payload: Payload) -> None:
         self._writer = writer
         self._memory = memory
         self._head = memory.user_header_ptr
         self._tail = memory.payload_ptr + payload.nbytes
-        self._padded = (*payload.shape, 0, 0, 0, 0)[:MAX_NDIM]
         self.payload = payload
 
     def send(
@@ -56,13 +55,12 @@ class Loan:
         text = note.encode("utf-8")[:NOTE_BYTES] if note else b""
         if text:
             ctypes.memmove(self._tail, text, len(text))
-        ndim = self.payload.ndim
-        facts = (seq, t_ns, t_recv_ns, int(flags), *self._padded, len(text), ndim)
-        self._writer._send(self, facts)
+        shape = self.payload.shape
+        self._writer._send(self, Head(0, seq, t_ns, t_recv_ns, int(flags), shape, len(text)))
 
-    def _hand_over(self, number: int, facts: tuple[int, ...]) -> Any:
+    def _hand_over(self, head: Head) -> Any:
         """Write the head; give up the memory."""
-        ctypes.memmove(self._head, HEAD.pack(number, *facts), HEAD.size)
+        ctypes.memmove(self._head, head.pack(), HEAD.size)
         memory, self._memory = self._memory, None
         return memory
 
@@ -182,9 +180,9 @@ class SharedWriter:
         chunk = Chunk(owner, memory.payload_ptr, shape, self._dtype, writable=True)
         return Loan(self, memory, np.asarray(chunk))
 
-    def _send(self, loan: Loan, facts: tuple[int, ...]) -> None:
+    def _send(self, loan: Loan, head: Head) -> None:
         with self._lock:
-            self._end.send(loan._hand_over(self._count, facts))
+            self._end.send(loan._hand_over(head._replace(number=self._count)))
             self._count += 1
             # The readers are awake. What the next sample will need is made now, not when it comes.
             loan.payload.flags.writeable = False

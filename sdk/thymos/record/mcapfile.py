@@ -200,11 +200,6 @@ class McapFile:
         self._out.close()
         self.part.unlink(missing_ok=True)
 
-    def abandon(self) -> Path:
-        """Close the file as it is, without an index; returns where it is."""
-        self._out.close()
-        return self.part
-
     def _guard(self, call: Any, *args: Any, **named: Any) -> Any:
         """Run a step of the writer; after a failed write the file ends before that write."""
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-import wave
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,12 +14,11 @@ from numpy.typing import NDArray
 
 from fault_table import fault_row
 from hil_guest import modprobe, wait_for
+from hil_sound import RATE, hear, write_noise
 from thymos.devices import open_uri
 from thymos.errors import DeviceError
-from thymos.samples import NS_PER_S, Flag, Sample, Source
+from thymos.samples import NS_PER_S, Flag, Source
 from thymos_drivers.microphone import Microphone
-
-RATE = 16000
 
 
 @pytest.fixture(scope="module")
@@ -36,29 +34,14 @@ def loopback() -> str:
 @pytest.fixture
 def noise(tmp_path: Path) -> tuple[Path, NDArray[np.int16]]:
     """Six seconds of noise: any slip of a single frame shows."""
-    values = np.random.default_rng(5).integers(-20000, 20000, 6 * RATE).astype(np.int16)
     path = tmp_path / "noise.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, RATE, 0, "NONE", ""))
-        file.writeframes(values.tobytes())
-    return path, values
+    return path, write_noise(path, seconds=6, seed=5)
 
 
 def microphone(name: str, options: str = "") -> Source:
     source = open_uri("microphone", f"portaudio:{name}?rate={RATE}{options}")
     assert source is not None
     return source
-
-
-def hear(source: Source, seconds: float) -> list[Sample]:
-    found: list[Sample] = []
-    deadline = time.monotonic() + 30 + 10 * seconds
-    while sum(len(s.payload) for s in found) < seconds * RATE:
-        assert time.monotonic() < deadline, source.health
-        sample = source.read(2.0)
-        if sample is not None:
-            found.append(sample)
-    return found
 
 
 def test_every_frame_arrives_and_is_stamped_by_the_converter(

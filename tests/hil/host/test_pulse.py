@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-import wave
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 import thymos_drivers.microphone as driver
 from fault_table import fault_row
 from hil_pulse import Daemon
+from hil_sound import RATE, hear, write_noise
 from thymos.clock import MonotonicClock
 from thymos.devices import open_uri
 from thymos.errors import DeviceError, DeviceLostError
@@ -23,7 +23,6 @@ from thymos.samples import NS_PER_S, Flag, Health, Sample, Source
 from thymos.supervise import Supervisor
 from thymos_drivers import listing
 
-RATE = 16000
 URI = f"portaudio:vmic?rate={RATE}&block_ms=20"
 
 
@@ -33,25 +32,10 @@ def microphone(uri: str = URI) -> Source:
     return source
 
 
-def hear(source: Source, seconds: float) -> list[Sample]:
-    found: list[Sample] = []
-    deadline = time.monotonic() + 20 + 5 * seconds
-    while sum(len(s.payload) for s in found) < seconds * RATE:
-        assert time.monotonic() < deadline, source.health
-        sample = source.read(0.5)
-        if sample is not None:
-            found.append(sample)
-    return found
-
-
 @pytest.fixture
 def noise(tmp_path: Path) -> tuple[Path, NDArray[np.int16]]:
-    values = np.random.default_rng(7).integers(-20000, 20000, 4 * RATE).astype(np.int16)
     path = tmp_path / "noise.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, RATE, 0, "NONE", ""))
-        file.writeframes(values.tobytes())
-    return path, values
+    return path, write_noise(path, seconds=4, seed=7)
 
 
 def note(
