@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -243,6 +244,53 @@ def test_any_streams_any_order(seed: int, name: str, disorder_ms: int, count: in
     for row in rows:
         for other in ("a", "b"):
             check(row, other, plain(streams[other], row.t_ns))
+
+
+BACK = 8  # so many in a row from the past, and the clock is believed to have gone back
+SETTLED = 12  # results after that until nothing leans on what was stamped before
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_after_all_clocks_went_back_a_join_is_again_what_a_plain_search_finds(name: str) -> None:
+    """The host's clock is set back: each part of the run is a run of its own."""
+    rule, plain = RULES[name]
+    compared = 0
+    for seed in range(60):
+        rng = random.Random(5000 + seed)
+        before, later = random_streams(rng), random_streams(rng)
+        end = min(part[-1].t_ns for part in before.values())  # all run until the clock is set
+        before = {n: [s for s in part if s.t_ns <= end] for n, part in before.items()}
+        ahead = 100 * S + rng.randrange(3600) * S
+        parts = [
+            {n: [replace(s, t_ns=s.t_ns + ahead) for s in part] for n, part in before.items()},
+            {n: [replace(s, seq=s.seq + 1000) for s in part] for n, part in later.items()},
+        ]
+        told: list[Sample] = []
+        join = Join(
+            "primary",
+            {"a": Attach(rule), "b": Attach(rule)},
+            on_unmatched=lambda s, why: told.append(s),  # noqa: B023
+        )
+        rows = run(join, [*in_order(parts[0]), *in_order(parts[1])])
+        pushed = {(s.t_ns, s.seq) for part in parts for s in part["primary"]}
+        lost = {(s.t_ns, s.seq) for s in told if s.stream == "primary"}
+        assert {(r.t_ns, r.primary.seq) for r in rows} | lost == pushed  # joined or told
+        for part in parts:
+            keys = {(s.t_ns, s.seq) for s in part["primary"]}
+            mine = [r for r in rows if (r.t_ns, r.primary.seq) in keys]
+            sure = [r for r in mine if proven(r)]
+            if part is parts[1]:  # what waited for a silent stream when the clock was set is told
+                assert len(mine) >= len(part["primary"]) - BACK
+                sure = mine[SETTLED:]
+            compared += len(sure)
+            for row in sure:
+                for other in ("a", "b"):
+                    check(row, other, plain(part[other], row.t_ns))
+    assert compared > 60 * 30
+
+
+def proven(row: Joined) -> bool:
+    return all(match.proven for match in row.streams.values())
 
 
 STEPS = st.one_of(
