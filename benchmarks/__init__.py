@@ -9,6 +9,7 @@ BENCHMARKS = {
     "align": "joins of 30/50/10 Hz streams, against message_filters",
     "window": "a window query over 10 s of three streams, both backends",
     "hop": "pictures from process to process, against rclpy",
+    "record": "size, quality and cost of recorded pictures and sound, against raw",
     "replay": "a recording through the windower, against plain reading",
     "clock": "capture times after drift and delay, against arrival and a base taken once",
     "growth": "cost as streams grow: 1 to 16 cameras, 1 to 64 channels",

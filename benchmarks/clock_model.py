@@ -1,6 +1,7 @@
 """How far mapped capture times are from the truth, against simpler ways.
 
     python -m benchmarks.clock_model [--seeds 5] [--hours 1] [--plot docs/images/clock-error.svg]
+    python -m benchmarks.clock_model --seeds 30 --first-seed 1000 --ppm -200 --hours 0.17
 
 A device 200 ppm slow counts microseconds; its readings cross one queue in order, each delayed by
 an exponential time (mean 20 ms), and 1 % of them by 500 ms more. All of it is simulated, with seeds
@@ -163,14 +164,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--hours", type=float, default=1.0)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--ppm", type=float, default=200.0, help="how slow the device is")
     parser.add_argument("--plot", type=Path, help="write the picture here")
     options = parser.parse_args()
     print("|error| after 10 s [ms], the worst of all seeds | p50 | p95 | p99 | max")
     for rate in RATES:
         found: dict[str, list[Floats]] = {name: [] for name in COLOURS}
         held = []
-        for seed in range(options.seeds):
-            link = simulate(options.hours * 3600, rate, seed)
+        for seed in range(options.first_seed, options.first_seed + options.seeds):
+            link = simulate(options.hours * 3600, rate, seed, ppm=options.ppm)
             late = link.seconds >= WARM_UP_S
             each, bound = errors(link)
             for name, error in each.items():

@@ -11,9 +11,10 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,6 +32,16 @@ END_S = 10.0
 DOMAIN = "101"  # the highest that leaves Linux its own ports
 OURS, IN_PLACE = "thymos", "thymos, filled in place"
 SHARED, DEFAULT = "rclpy, shared-memory profile", "rclpy, default"
+STEPS, PIPE = "thymos, step by step", "a stamp through a pipe"
+ENDS = {
+    OURS: ("thymos", "write"),
+    IN_PLACE: ("thymos", "fill"),
+    STEPS: ("thymos", "parts"),
+    PIPE: ("pipe", "write"),
+    SHARED: ("ros", "write"),
+    DEFAULT: ("ros", "write"),
+}
+"""What the two processes of each way are: kind, and the writing end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,7 @@ class Run:
     sent: int
     latency_us: list[float]
     cpu_s: float
+    steps_us: dict[str, float] = field(default_factory=dict)
 
     @property
     def lost(self) -> int:
@@ -64,6 +76,19 @@ def run(repeats: int, quick: bool) -> list[Figure]:
         for peer in peers or [name]:
             figures += compare(size, runs[OURS], peer, runs.get(peer, []))
         figures += latency(f"{title(size)}, filled in place", runs[IN_PLACE])
+    return figures + where_time_goes(min(repeats, 3), count)
+
+
+def where_time_goes(repeats: int, count: int) -> list[Figure]:
+    """The steps of a VGA hop, and what any two processes that sleep in between pay."""
+    runs = {way: [hop(way, SIZES["VGA"], count) for _ in range(repeats)] for way in (STEPS, PIPE)}
+    figures = [
+        repeated(f"{title('VGA')}, writer: {step}", [r.steps_us[step] for r in runs[STEPS]], "µs")
+        for step in runs[STEPS][0].steps_us
+    ]
+    for name, way in (("from copied to in hand", STEPS), ("floor: a stamp through a pipe", PIPE)):
+        values = [r.percentile(50) for r in runs[way]]
+        figures.append(repeated(f"{title('VGA')}, {name}, p50", values, "µs"))
     return figures
 
 
@@ -117,8 +142,11 @@ def hop(way: str, size: tuple[int, int], count: int) -> Run:
     Raises:
         ThymosError: An end failed, or nothing at all came through before counting began.
     """
-    kind = "ros" if way in (SHARED, DEFAULT) else "thymos"
+    kind, writing = ENDS[way]
     name = f"bench_{os.getpid()}_{time.monotonic_ns()}"
+    if way == PIPE:
+        name = str(Path(tempfile.gettempdir()) / name)
+        os.mkfifo(name)
     options = json.dumps({"name": name, "size": size, "rate": RATE, "count": count})
     env = {k: v for k, v in os.environ.items() if k != PROFILE}
     env |= {"ROS_DOMAIN_ID": DOMAIN, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
@@ -127,7 +155,7 @@ def hop(way: str, size: tuple[int, int], count: int) -> Run:
         env[PROFILE] = str(ROOT / "launch" / "config" / "fastdds.xml")
     ends: list[subprocess.Popen[str]] = []
     try:
-        for end in ("read", "fill" if way == IN_PLACE else "write"):
+        for end in ("read", writing):
             command = [sys.executable, "-m", "benchmarks.hop_ends", kind, end, options]
             pipe = subprocess.PIPE
             ends.append(
@@ -142,10 +170,13 @@ def hop(way: str, size: tuple[int, int], count: int) -> Run:
         if not seen["latency_us"]:
             return Run(count, [], seen["cpu_s"])
         wrote = _json(_line(writer), f"the writer of {way} ended early")
-        return Run(count, seen["latency_us"], seen["cpu_s"] + wrote["cpu_s"])
+        cpu_s = seen["cpu_s"] + wrote["cpu_s"]
+        return Run(count, seen["latency_us"], cpu_s, wrote["steps_us"])
     finally:
         for process in ends:
             _end(process)
+        if way == PIPE:
+            Path(name).unlink()
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import array
 import json
 import os
+import select
+import struct
 import sys
 import threading
 import time
@@ -25,6 +27,7 @@ from thymos.samples import NS_PER_S, Kind, Payload, Sample, StreamSpec
 SETTLE_S = 0.5  # pictures that are not counted, once the reader is there
 SILENCE_S = 2.0  # after so long without a picture the reader gives up
 FIRST_S = 20.0
+STAMP = struct.Struct("<qq")
 
 Send = Callable[[int, Payload], object]
 """Takes the capture time and writes a picture: number, pixels."""
@@ -68,8 +71,8 @@ class Arrivals:
         print(json.dumps({"latency_us": self.latency_us, "cpu_s": spent}), flush=True)
 
 
-def paced(send: Send, options: dict[str, Any]) -> None:
-    """Send pictures at a steady rate until told to count, then `count` of them."""
+def paced(send: Send, options: dict[str, Any], more: Callable[[], dict[str, float]] = dict) -> None:
+    """Send pictures at a steady rate until told to count, then `count` of them; tell the cost."""
     wanted = threading.Event()
 
     def listen() -> None:
@@ -90,7 +93,8 @@ def paced(send: Send, options: dict[str, Any]) -> None:
         send(seq, frames[seq % 4])
         if seq >= settle or wanted.is_set():
             seq += 1
-    print(json.dumps({"cpu_s": time.process_time() - began}), flush=True)
+    cost = {"cpu_s": time.process_time() - began, "steps_us": more()}
+    print(json.dumps(cost), flush=True)
     sys.stdin.read()  # stay until the reader has everything
 
 
@@ -123,6 +127,49 @@ def thymos_fill(options: dict[str, Any]) -> None:
                 loan.send(seq, t_ns, t_ns)
 
         paced(send, options)
+
+
+def thymos_parts(options: dict[str, Any]) -> None:
+    """As `thymos_write`, and how long each of its steps takes."""
+    steps: dict[str, list[int]] = {"chunk": [], "copy": [], "send": []}
+    with open_writer(options) as writer:
+
+        def send(seq: int, pixels: Payload) -> None:
+            begin = time.monotonic_ns()
+            loan = writer.loan(pixels.shape)
+            if loan is None:
+                return
+            chunk = time.monotonic_ns()
+            np.copyto(loan.payload, pixels)
+            copy = time.monotonic_ns()
+            loan.send(seq, copy, copy)
+            if seq >= 0:
+                times = (chunk - begin, copy - chunk, time.monotonic_ns() - copy)
+                for step, ns in zip(steps.values(), times, strict=True):
+                    step.append(ns)
+
+        paced(send, options, lambda: {k: float(np.median(v)) / 1e3 for k, v in steps.items()})
+
+
+def pipe_write(options: dict[str, Any]) -> None:
+    """Nothing but a stamp through a pipe: what it takes to wake a process that sleeps."""
+    with open(options["name"], "wb", buffering=0) as pipe:  # noqa: PTH123  a pipe, not a file
+
+        def send(seq: int, pixels: Payload) -> None:
+            del pixels
+            pipe.write(STAMP.pack(seq, time.monotonic_ns()))
+
+        paced(send, options)
+
+
+def pipe_read(options: dict[str, Any]) -> None:
+    seen = Arrivals(options["count"])
+    nothing = np.zeros(1, np.uint8)
+    with open(options["name"], "rb", buffering=0) as pipe:  # noqa: PTH123
+        while not seen.over:
+            if select.select([pipe], [], [], 0.1)[0]:
+                seen.take(*STAMP.unpack(pipe.read(STAMP.size)), nothing)
+    seen.tell()
 
 
 def thymos_read(options: dict[str, Any]) -> None:
@@ -186,7 +233,10 @@ def ros_read(options: dict[str, Any]) -> None:
 ENDS = {
     ("thymos", "write"): thymos_write,
     ("thymos", "fill"): thymos_fill,
+    ("thymos", "parts"): thymos_parts,
     ("thymos", "read"): thymos_read,
+    ("pipe", "write"): pipe_write,
+    ("pipe", "read"): pipe_read,
     ("ros", "write"): ros_write,
     ("ros", "read"): ros_read,
 }

@@ -74,12 +74,16 @@ def test_what_runs_in_one_process(tmp_path: Path) -> None:
 @pytest.mark.models
 @pytest.mark.usefixtures("model_store")
 def test_what_needs_real_pictures(tmp_path: Path) -> None:
-    done = bench(tmp_path, "small", "replay")
+    done = bench(tmp_path, "small", "replay", "record")
     assert done.returncode == 0, done.stderr + done.stdout
     found = results(tmp_path)
     replay = found["replay of mjpeg and pcm"]
     assert replay["peer"].startswith("rosbags")
     assert replay["ratio"] == pytest.approx(replay["value"] / replay["peer_value"])
+    assert found["recorded pictures, mjpeg, size"]["ratio"] < 0.5
+    assert "recorded pictures, raw, PSNR" not in found  # bit for bit
+    assert found["recorded noisy pictures, h264, PSNR"]["value"] > 30
+    assert "recorded sound, flac, PSNR" not in found
 
 
 @pytest.mark.ros
@@ -90,6 +94,8 @@ def test_pictures_go_from_process_to_process(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr + done.stdout
     found = results(tmp_path)
     assert 0 <= found["hop of VGA at 100/s, lost"]["value"] < 60  # a stalled reader loses some
+    assert found["hop of VGA at 100/s, floor: a stamp through a pipe, p50"]["value"] > 0
+    assert found["hop of VGA at 100/s, writer: copy"]["value"] > 0
     assert (
         0 < found["hop of VGA at 100/s, p50"]["value"] <= found["hop of VGA at 100/s, p99"]["value"]
     )
