@@ -1,13 +1,16 @@
-"""How something is said: pitch, loudness, syllable rate, from 16 kHz sound."""
+"""How something is said: pitch, loudness, harmonicity, syllable rate, from 16 kHz sound."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from thymos.errors import MissingExtraError
 from thymos.perceive.hearing import F32, RATE, Chunk, Span, speech_spans
 
 F64 = NDArray[np.float64]
@@ -15,7 +18,10 @@ F64 = NDArray[np.float64]
 HOP = 160  # 10 ms
 FRAME = 640  # 40 ms: two and a half periods of the lowest pitch
 MIN_HZ, MAX_HZ = 65.0, 500.0
-VOICED = 0.55
+VOICED = 0.5
+"""Confidence from which SwiftF0 calls a frame voiced; it is calibrated so."""
+QUIET_DB, RANGE_DB = -55.0, 35.0
+"""Frames below -55 dBFS, or this far below the loudest of their stretch, are not measured."""
 _FFT = 2048
 
 
@@ -26,11 +32,13 @@ class Prosody:
     Attributes:
         f0_hz: Pitch [frames]; NaN where it is not voiced.
         db: Level [frames], dBFS.
+        hnr_db: Harmonics-to-noise ratio [frames], dB; NaN where it is not voiced.
         syllables: Frame numbers of syllable-like peaks.
     """
 
     f0_hz: F64
     db: F64
+    hnr_db: F64
     syllables: NDArray[np.intp]
 
 
@@ -39,12 +47,15 @@ def analyse(pcm: F32) -> Prosody:
 
     Args:
         pcm: float32 [n] at 16 kHz, full scale ±1.
+
+    Raises:
+        MissingExtraError: swift-f0 is not installed.
     """
     frames = _frames(pcm)
     power = np.mean(np.square(frames, dtype=np.float64), axis=1)
     db = np.maximum(-120.0, 10.0 * np.log10(power + 1e-12))
-    f0 = _smooth_pitch(_pitch(frames, db))
-    return Prosody(f0, db, _syllables(db, np.isfinite(f0)))
+    f0 = _pitch(pcm, db)
+    return Prosody(f0, db, _harmonicity(frames, f0), _syllables(db, np.isfinite(f0)))
 
 
 def _frames(pcm: F32) -> F32:
@@ -55,45 +66,50 @@ def _frames(pcm: F32) -> F32:
     return view
 
 
-def _pitch(frames: F32, db: F64) -> F64:
-    """Autocorrelation pitch after Boersma (1993): the window's own autocorrelation divided out.
+@functools.cache
+def _detector() -> Any:
+    """SwiftF0 (Nieradzik, arXiv 2508.18440): a small network, on one thread, as replay asks."""
+    try:
+        from swift_f0 import SwiftF0
+    except ImportError as err:
+        raise MissingExtraError("swift-f0", "perceive") from err
+    return SwiftF0(threads=1, spin=False)
 
-    Of all peaks the strongest wins, where a lower pitch has to be clearly better (octave cost).
-    """
-    if len(frames) == 0:
+
+def _pitch(pcm: F32, db: F64) -> F64:
+    """Pitch at the middle of each frame, Hz; NaN where it is not voiced or hardly audible."""
+    if len(db) == 0:
         return np.zeros(0)
+    found = _detector().detect(pcm, RATE, MIN_HZ, MAX_HZ)
+    middle = (np.arange(len(db)) * HOP + FRAME / 2) / RATE
+    steps = np.arange(len(found.timestamps))
+    near = np.rint(np.interp(middle, found.timestamps, steps)).astype(int)
+    audible = db > max(QUIET_DB, float(db.max()) - RANGE_DB)
+    voiced = (found.confidence[near] >= VOICED) & audible
+    return np.where(voiced, found.pitch_hz[near], np.nan)
+
+
+def _harmonicity(frames: F32, f0: F64) -> F64:
+    """Harmonics-to-noise ratio after Boersma (1993, eq. 4): r / (1 - r) at the pitch, in dB.
+
+    r is the autocorrelation of the windowed frame divided by that of the window.
+    """
+    out = np.full(len(f0), np.nan)
+    rows = np.flatnonzero(np.isfinite(f0))
+    if len(rows) == 0:
+        return out
     window = np.hanning(FRAME)
-    centred = (frames - frames.mean(axis=1, keepdims=True)) * window
-    r = np.fft.irfft(np.abs(np.fft.rfft(centred, _FFT)) ** 2)
+    some = frames[rows]
+    r = np.fft.irfft(
+        np.abs(np.fft.rfft((some - some.mean(axis=1, keepdims=True)) * window, _FFT)) ** 2
+    )
     rw = np.fft.irfft(np.abs(np.fft.rfft(window, _FFT)) ** 2)
-    lo, hi = int(RATE / MAX_HZ), int(RATE / MIN_HZ) + 1
+    lag = np.round(RATE / f0[rows]).astype(int)
+    around = lag[:, None] + np.arange(-3, 4)  # the pitch is good to a few samples
     with np.errstate(divide="ignore", invalid="ignore"):
-        r = (r[:, : hi + 2] / r[:, :1]) / (rw[: hi + 2] / rw[0])
-    r = np.nan_to_num(r, nan=0.0, posinf=0.0, neginf=0.0)
-    lags = np.arange(lo, hi + 1)
-    middle = r[:, lo : hi + 1]
-    peak = (middle >= r[:, lo - 1 : hi]) & (middle > r[:, lo + 1 : hi + 2])
-    cost = 0.02 * np.log2(lags / lo)
-    score = np.where(peak & (middle <= 1.05), middle - cost, -1.0)
-    best = score.argmax(axis=1)
-    rows = np.arange(len(frames))
-    strength = np.where(score[rows, best] > -1.0, middle[rows, best], 0.0)
-    voiced = (strength >= VOICED) & (db > max(-55.0, float(db.max()) - 35.0))
-    left, right = r[rows, lags[best] - 1], r[rows, lags[best] + 1]
-    bend = left - 2 * middle[rows, best] + right
-    shift = np.where(np.abs(bend) > 1e-9, 0.5 * (left - right) / np.where(bend == 0, 1, bend), 0.0)
-    hz = RATE / (lags[best] + np.clip(shift, -0.5, 0.5))
-    return np.where(voiced, hz, np.nan)
-
-
-def _smooth_pitch(f0: F64) -> F64:
-    """Drop lone frames and octave errors: what is far from the median of its neighbours."""
-    out = f0.copy()
-    for k in np.flatnonzero(np.isfinite(f0)):
-        near = f0[max(0, k - 5) : k + 6]
-        near = near[np.isfinite(near)]
-        if len(near) < 4 or abs(np.log2(f0[k] / np.median(near))) > 0.35:
-            out[k] = np.nan
+        near = (np.take_along_axis(r, around, 1) / r[:, :1]) / (rw[around] / rw[0])
+    best = np.clip(np.nan_to_num(near.max(axis=1)), 1e-3, 0.9999)
+    out[rows] = 10.0 * np.log10(best / (1.0 - best))
     return out
 
 

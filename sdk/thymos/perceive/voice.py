@@ -92,7 +92,8 @@ class VoicePerceiver:
         known = len(usual) * HOP / RATE >= USUAL_MIN_S
         usual_hz = float(np.median([u[1] for u in usual])) if known else None
         usual_db = float(np.median([u[2] for u in usual])) if known else None
-        found = [*_pitch(said, usual_hz), *_level(said, usual_db), *_rate(said)]
+        found = [*_pitch(said, usual_hz), *_level(said, usual_db), *_rate(said), *_quality(said)]
+        found += _pauses(said)
         tone = _learned(said, self._model) if self._model is not None else []
         roused = _arousal(said, usual_hz, usual_db)
         if tone:  # the model tells the emotion; prosody alone would only blur it
@@ -148,10 +149,6 @@ def _activity(said: Sequence[Utterance], chunks: Sequence[Chunk]) -> Cue:
     share = round(min(1.0, _seconds(said) / total), 3)
     over = _over(said) if said else (chunks[0].t_ns, chunks[-1].end_ns)
     text = f"somebody speaks for {_seconds(said):.1f} of {total:.1f} s" if said else "nobody speaks"
-    if len(said) > 1:
-        gaps = [b.span.t0_ns - a.span.t1_ns for a, b in pairwise(said)]
-        text += f", with {len(gaps)} pauses, the longest {max(gaps) / NS_PER_S:.1f} s"
-        text = text.replace(" 1 pauses, the longest", " a pause of")
     return _cue("activity", share, "share", 0.9 if said else 0.8, text, over=over)
 
 
@@ -232,6 +229,36 @@ def _rate(said: Sequence[Utterance]) -> list[Cue]:
     return [
         _cue("rate", round(rate, 2), "1/s", 0.6 * min(1.0, seconds / 2), text, over=_over(said))
     ]
+
+
+def _pauses(said: Sequence[Utterance]) -> list[Cue]:
+    """Pauses between the stretches of speech of the window."""
+    gaps = [(b.span.t0_ns - a.span.t1_ns) / NS_PER_S for a, b in pairwise(said)]
+    if not gaps:
+        return []
+    over = _over(said)
+    share = sum(gaps) / ((over[1] - over[0]) / NS_PER_S)
+    count = "a pause" if len(gaps) == 1 else f"{len(gaps)} pauses, the longest"
+    how = "halting, with" if share > 0.4 else "broken by"
+    text = f"the speech is {how} {count} of {max(gaps):.1f} s"
+    return [_cue("pauses", round(share, 3), "share", 0.7, text, over=over)]
+
+
+def _quality(said: Sequence[Utterance]) -> list[Cue]:
+    """Voice quality: median harmonics-to-noise ratio of the voiced frames.
+
+    About 20 dB is usual for a healthy vowel in a quiet room (Boersma 1993); running speech lies
+    lower, and so does a noisy room, which no single microphone can tell from a rough voice. Hence
+    the low confidence, and no word about health.
+    """
+    hnr = np.concatenate([u.prosody.hnr_db for u in said])
+    hnr = hnr[np.isfinite(hnr)]
+    if len(hnr) < 30:
+        return []
+    value = float(np.median(hnr))
+    how = "clear" if value > 15 else "rough, breathy or in noise" if value < 6 else "ordinary"
+    text = f"the voice is {how} ({value:.0f} dB harmonics to noise)"
+    return [_cue("quality", round(value, 1), "dB", 0.5, text, over=_over(said))]
 
 
 def _arousal(
