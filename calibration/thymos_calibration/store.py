@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from thymos.errors import ThymosError
-from thymos.samples import StreamSpec
-from thymos_drivers.listing import camera_serial, port_serial
+from thymos.samples import StreamSpec, serial_number
+from thymos_drivers.camera import camera_serial
+from thymos_drivers.listing import port_serial
 
 SCHEMA = "thymos.calibration/1"
 _FACTS = {"schema", "kind", "device", "made_at", "thymos_version", "method", "quality"}
@@ -51,7 +52,7 @@ def identity(spec: StreamSpec) -> str:
 
     A name or a path may belong to another device tomorrow, a serial number does not.
     """
-    serial = spec.extra.get("serial") or spec.extra.get("serial_number")
+    serial = serial_number(spec)
     if not serial and spec.device.startswith("/dev/video"):
         serial = camera_serial(spec.device)
     if not serial and spec.device.startswith("/dev/tty"):

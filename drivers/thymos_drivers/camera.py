@@ -4,7 +4,8 @@
     v4l2:0                     the same device
     v4l2:C920                  by (part of) its name, which survives a new order of ports
     v4l2:0?set=auto_exposure:1,exposure_time_absolute:157     controls, set in this order
-    v4l2:0?format=mjpeg&keep=packets     record.video: mjpeg then keeps the camera's own JPEGs
+    v4l2:0?format=mjpeg&keep=packets     record.video: mjpeg then keeps the camera's own JPEGs,
+                               h264 its H.264 where format=h264
 
 The stamp of a frame is the kernel's (CLOCK_MONOTONIC), not the time of its arrival.
 """
@@ -26,7 +27,8 @@ from thymos.errors import (
 )
 from thymos.samples import NS_PER_S
 from thymos_drivers.base import number
-from thymos_drivers.capture import Capture, keep_packets
+from thymos_drivers.capture import Capture
+from thymos_drivers.packets import keep_packets
 
 
 def open_v4l2(
@@ -101,8 +103,12 @@ class V4l2Camera(Capture):
         return av.open(path, format="v4l2", options=self._options)
 
     def _facts(self) -> dict[str, str]:
-        asked = {"asked": str(self._options)}
-        return asked | {"controls": str(self._controls)} if self._controls else asked
+        facts = {"asked": str(self._options)}
+        if self._controls:
+            facts["controls"] = str(self._controls)
+        if serial := camera_serial(self._spec.device):
+            facts["serial"] = serial
+        return facts
 
     def _stamp(self, frame: Any, now_ns: int) -> int | None:
         if frame.pts is None:
@@ -188,6 +194,18 @@ def v4l2_names(root: Path = Path("/sys/class/video4linux")) -> dict[str, str]:
         if index == "0":
             found[f"/dev/{node.name}"] = name
     return found
+
+
+def camera_serial(path: str, root: Path = Path("/sys/class/video4linux")) -> str:
+    """Serial number of a USB camera by its device file; empty if it has none.
+
+    Device files are numbered in order of plugging in, so they name no camera for long.
+    """
+    try:
+        usb = (root / Path(path).name / "device").resolve(strict=True).parent
+        return (usb / "serial").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def open_error(path: str, err: BaseException) -> DeviceError:

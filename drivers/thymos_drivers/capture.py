@@ -11,10 +11,9 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from thymos.errors import ConfigError, DeviceError, DeviceLostError
+from thymos.errors import DeviceError, DeviceLostError
 from thymos.samples import (
     NS_PER_S,
-    Encoded,
     Flag,
     Health,
     Sample,
@@ -22,11 +21,11 @@ from thymos.samples import (
 )
 from thymos_drivers.base import BaseSource, Inbox, need, picture_spec
 from thymos_drivers.frames import FrameGate
+from thymos_drivers.packets import Packets
 
 QUEUE = 8
 _STALL_S = 3.0
 _JOIN_S = 3.0
-_HUFFMAN = b"\xff\xc4"
 
 
 class Capture(BaseSource):
@@ -35,7 +34,7 @@ class Capture(BaseSource):
     Args:
         device: What people call it.
         stream: Stream name.
-        keep: Whether JPEG pictures are kept as they came (`Sample.encoded`), for recording.
+        keep: Whether JPEG and H.264 are kept as they came (`Sample.encoded`), for recording.
     """
 
     live = True
@@ -78,11 +77,15 @@ class Capture(BaseSource):
         self._size = (int(context.width), int(context.height))
         self._repeats = self._torn = 0
         self._last_ns = time.monotonic_ns()
+        self._packets = Packets(av, video) if self._keep else Packets()
+        facts = {"codec": str(context.name), **self._facts()}
+        if self._packets.fact:
+            facts["keep"] = self._packets.fact
         self._spec = replace(
             self._spec,
             rate_hz=float(video.average_rate or 0),
             shape=(self._size[1], self._size[0], 3),
-            extra={"codec": str(context.name), **self._facts()},
+            extra=facts,
         )
         self._say(Health.STARTING, "waiting for the first frame")
         self._thread = threading.Thread(
@@ -125,6 +128,7 @@ class Capture(BaseSource):
             for packet in container.demux(video):
                 if stop.is_set():
                     return
+                self._packets.see(packet)
                 try:
                     frames = packet.decode()
                 except (av.error.FFmpegError, ValueError):
@@ -134,7 +138,7 @@ class Capture(BaseSource):
                 for frame in frames:
                     if stop.is_set():
                         return
-                    sample = self._sample(frame, packet if len(frames) == 1 else None)
+                    sample = self._sample(frame, self._packets.of(frame))
                     if sample is not None:
                         inbox.put(sample)
             inbox.end(self._gone("it ended"))
@@ -171,8 +175,8 @@ class Capture(BaseSource):
             note = note or f"the camera gives {size} now, scaled to {width}x{height}"
         scaled = self._reformatter.reformat(frame, width=width, height=height, format="rgb24")
         encoded = None
-        if self._keep and self._size == (width, height) and not flags & Flag.INVALID:
-            encoded = kept(packet, str(self._spec.extra["codec"]))
+        if self._size == (width, height) and not flags & Flag.INVALID:
+            encoded = self._packets.encoded(packet)
         rgb = frozen(scaled.to_ndarray())
         seq, self._seq = self._seq, self._seq + 1
         return Sample(self._spec.name, seq, verdict.t_ns, now_ns, rgb, flags, note, encoded)
@@ -183,27 +187,3 @@ class Capture(BaseSource):
         return DeviceLostError(
             f"the camera '{name}' went away: {why}", hint="plug it in again; thymos devices"
         )
-
-
-def keep_packets(text: str) -> bool:
-    """Read the option `keep`.
-
-    Raises:
-        ConfigError: It is neither empty nor `packets`.
-    """
-    if text not in ("", "packets"):
-        raise ConfigError(f"option keep='{text}' is wrong", hint="write keep=packets, or nothing")
-    return text == "packets"
-
-
-def kept(packet: Any, codec: str) -> Encoded | None:
-    """A whole JPEG of the camera; None for other codecs, and where its tables are left out.
-
-    Some webcams leave out the Huffman tables, as AVI files may: no picture viewer reads that.
-    """
-    if packet is None or codec != "mjpeg":
-        return None
-    data = bytes(packet)
-    if not data.startswith(b"\xff\xd8") or _HUFFMAN not in data[:2048]:
-        return None
-    return Encoded("jpeg", data)

@@ -13,7 +13,7 @@ from typing import Any
 
 from thymos.errors import ThymosError
 from thymos_drivers.base import need
-from thymos_drivers.camera import v4l2_names
+from thymos_drivers.camera import camera_serial, v4l2_names
 from thymos_drivers.enose.ports import usb_serial_number
 from thymos_drivers.microphone import sound_library
 
@@ -63,18 +63,6 @@ def cameras() -> list[FoundDevice]:
         more = f"{path}, serial {serial}" if serial else path
         found.append(replace(entry, detail=entry.reason or more))
     return found + _realsense()
-
-
-def camera_serial(path: str, root: Path = Path("/sys/class/video4linux")) -> str:
-    """Serial number of a USB camera by its device file; empty if it has none.
-
-    Device files are numbered in order of plugging in, so they name no camera for long.
-    """
-    try:
-        usb = (root / Path(path).name / "device").resolve(strict=True).parent
-        return (usb / "serial").read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
 
 
 def microphones() -> list[FoundDevice]:

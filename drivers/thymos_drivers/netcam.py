@@ -23,7 +23,8 @@ from thymos.clock import ClockModel
 from thymos.errors import ConfigError, DeviceError, DeviceLostError, DeviceNotFoundError
 from thymos.samples import NS_PER_S, Flag, Health, Sample
 from thymos_drivers.base import number
-from thymos_drivers.capture import Capture, keep_packets
+from thymos_drivers.capture import Capture
+from thymos_drivers.packets import keep_packets
 
 _PROTOCOLS = "rtsp,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto"
 """No `file`: what a network answers may not name files of this machine."""

@@ -180,13 +180,19 @@ def source_to_msg(info: contract.SourceInfo) -> msg.SourceInfo:
         origin=info.origin,
         rate_hz=float(info.rate_hz),
         note=info.note,
+        serial=info.serial,
     )
 
 
 def source_from_msg(m: msg.SourceInfo) -> contract.SourceInfo:
     """The way back."""
     return contract.SourceInfo(
-        stream=m.stream, device=m.device, origin=m.origin, rate_hz=m.rate_hz, note=m.note
+        stream=m.stream,
+        device=m.device,
+        origin=m.origin,
+        rate_hz=m.rate_hz,
+        note=m.note,
+        serial=m.serial,
     )
 
 

@@ -25,6 +25,8 @@ MAX_PIXELS = 64_000_000  # nothing larger is believed: a message comes from anyb
 MAX_FRAMES = 10_000_000
 MAX_CHANNELS = 1024
 MAX_EARLY = 30
+TOLD = ("serial", "note")
+"""What `StreamSpec.extra` keeps of a SourceInfo."""
 ALL_FLAGS = 63  # bits of `Flag`; others are of a later version and mean nothing here
 
 _CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "8UC3": 3, "8UC1": 1}
@@ -270,6 +272,7 @@ class TopicStream:
             rate_hz=rate_hz or self.info.rate_hz,
             origin=Origin(self.info.origin),
             device=self.info.device,
+            extra={k: v for k in TOLD if (v := getattr(self.info, k))},
         )
 
 

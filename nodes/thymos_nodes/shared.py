@@ -16,7 +16,9 @@ import numpy as np
 
 from thymos.buffer import SharedReader, SharedWriter
 from thymos.errors import ConfigError, ThymosError
+from thymos.estimate import source_info
 from thymos.samples import Flag, Kind, Payload, Sample, StreamSpec, frozen
+from thymos_nodes.convert_sensors import TOLD
 from thymos_nodes.params import Param
 from thymos_nodes.ros_time import RosTime, wall_ns
 
@@ -231,7 +233,8 @@ class Inlet:
 
 def as_from_topic(name: str, spec: StreamSpec) -> StreamSpec:
     """The stream as `TopicStream` describes it, so that both ways are one and the same stream."""
-    made = replace(spec, name=name, extra={})
+    info = source_info(spec)
+    made = replace(spec, name=name, extra={k: v for k in TOLD if (v := getattr(info, k))})
     if spec.kind is Kind.VIDEO:
         return replace(made, unit="rgb8", channels=("r", "g", "b"))
     if spec.kind is Kind.AUDIO:

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = "1.1.0"
+SCHEMA_VERSION = "1.2.0"
 
 Modality = Literal["face", "voice", "words", "smell"]
 MODALITIES: tuple[Modality, ...] = ("face", "voice", "words", "smell")
@@ -59,6 +59,10 @@ INTENTS: tuple[Intent, ...] = (
 
 Gesture = Literal["none", "nod", "tilt_head", "lean_in", "smile", "calm_hands", "alert", "wave"]
 """The closed set of gestures a robot may be asked for."""
+
+Anchor = Literal["first", "last", "motion", "sound", "smell", "even", "speech"]
+"""Why a moment was shown to a model: it is the first or last of the window, something moved,
+sounded or changed in the air, somebody spoke, or it fills a gap."""
 
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 Signed = Annotated[float, Field(ge=-1.0, le=1.0)]
@@ -163,6 +167,38 @@ class Asked(Model):
     prompt: str = Field(description="Name of the prompt file that stands before it: `explain-1`.")
     text: str = Field(description="The last turn: this window's evidence.")
     answer: str = Field(description="What the model wrote, before it was checked.")
+    prompt_tokens: int | None = Field(
+        default=None,
+        ge=0,
+        description="Tokens read for it, the fixed part, pictures and sound included; null if the "
+        "backend does not tell.",
+    )
+    answer_tokens: int | None = Field(default=None, ge=0, description="Tokens written.")
+
+
+class Look(Model):
+    """A picture or a stretch of sound that was shown to a model."""
+
+    kind: Literal["picture", "sound"]
+    stream: str
+    t0_ns: int
+    t1_ns: int = Field(description="Of a picture: its capture time, as `t0_ns`.")
+    why: Anchor
+    tokens: int = Field(ge=0, description="Its price in the budget that the backend stated.")
+
+
+class Scene(Model):
+    """What the place itself may make anybody present feel: the viewer, not the person.
+
+    Rests on smells, sound events and movement only; the person's face, voice and words play no
+    part in it, and it plays none in the person's reading (after StimuVAR, arXiv 2409.00304).
+    """
+
+    emotions: tuple[EmotionGuess, ...] = Field(description="Most likely first.")
+    valence: Signed | None
+    arousal: Signed | None
+    cue_ids: tuple[str, ...] = Field(description="Cues of circumstances it rests on.")
+    text: str = Field(description="In words that speak of anybody there, not of the person.")
 
 
 class Explanation(Model):
@@ -186,6 +222,14 @@ class Explanation(Model):
     parse_ok: bool = Field(description="False if a model's output had to be replaced by rules.")
     fallback: str = Field(default="", description="Why rules stood in, if they did.")
     asked: Asked | None = Field(default=None, description="Null if no model was asked.")
+    looked_at: tuple[Look, ...] = Field(
+        default=(), description="Frames and sound that a model was shown, in order of time."
+    )
+    viewer: Scene | None = Field(
+        default=None,
+        description="What the scene may make anybody feel; null if it tells nothing. Not the "
+        "person's emotion.",
+    )
 
 
 class IntentScore(Model):
@@ -226,6 +270,7 @@ class SourceInfo(Model):
     origin: Literal["live", "recorded", "synthesised", "simulated"]
     rate_hz: float
     note: str = ""
+    serial: str = Field(default="", description="Serial number of the device, if it tells one.")
 
 
 class WindowReport(Model):

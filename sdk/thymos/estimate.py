@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from thymos.align.window import Window
 from thymos.contract import MODALITIES, Cue, SourceInfo
 from thymos.reason.base import Affect
-from thymos.samples import NS_PER_S, StreamSpec
+from thymos.samples import NS_PER_S, StreamSpec, serial_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ def source_info(spec: StreamSpec) -> SourceInfo:
         origin=spec.origin.value,
         rate_hz=spec.rate_hz,
         note=spec.extra.get("note", ""),
+        serial=serial_number(spec),
     )
 
 

@@ -77,7 +77,8 @@ class Encoded:
     """A payload as the device itself encoded it, so that a recording need not encode it again.
 
     Attributes:
-        format: `jpeg`: one whole picture.
+        format: `jpeg`: one whole picture. `h264`: one picture in Annex B, which may need those before
+            it but none after it (no B-frames); a key frame (IDR) holds its SPS and PPS.
         data: The bytes.
     """
 
@@ -238,6 +239,11 @@ def frozen(payload: NDArray[Any]) -> NDArray[Any]:
     view = payload.view()
     view.flags.writeable = False
     return view
+
+
+def serial_number(spec: StreamSpec) -> str:
+    """Serial number of the device of a stream; empty if it tells none."""
+    return spec.extra.get("serial") or spec.extra.get("serial_number", "")
 
 
 def gas_channels(spec: StreamSpec) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from thymos.samples import Kind, StreamSpec
 from thymos_calibration.av_observe import observe
 from thymos_calibration.cli import app
 from thymos_calibration.store import Calibration, CalibrationError, CalibrationStore, known
-from thymos_drivers.listing import camera_serial
+from thymos_drivers.camera import camera_serial
 
 
 @pytest.fixture

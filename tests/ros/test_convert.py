@@ -30,7 +30,7 @@ from thymos.contract import (
 )
 from thymos.errors import ConfigError
 from thymos.reason.base import Affect, Evidence
-from thymos.samples import Flag, Kind, Origin, Sample, StreamSpec
+from thymos.samples import Flag, Kind, Origin, Sample, StreamSpec, serial_number
 from thymos_nodes import convert, convert_answers, convert_sensors
 from thymos_nodes.ros_time import to_msg, to_ns
 
@@ -140,7 +140,9 @@ RESPONSE = Response(
 
 def test_window_survives_the_wire() -> None:
     evidence = Evidence(WINDOW, CUES, AFFECT)
-    source = SourceInfo(stream="camera", device="sim", origin="simulated", rate_hz=30.0)
+    source = SourceInfo(
+        stream="camera", device="sim", origin="simulated", rate_hz=30.0, note="n", serial="5A2B"
+    )
     sent = convert.window_to_msg(
         evidence, complete=True, sources=[source], latency_ms={"perceive": 1.5}, notes=["dark"]
     )
@@ -315,12 +317,15 @@ def test_gas_survives_the_wire_and_says_what_is_invalid() -> None:
     assert sent.warmup
     assert math.isnan(sent.temperature)
     stream = convert_sensors.TopicStream("enose", Kind.GAS)
-    stream.info = SourceInfo(stream="enose", device="Grove", origin="simulated", rate_hz=10.0)
+    stream.info = SourceInfo(
+        stream="enose", device="Grove", origin="simulated", rate_hz=10.0, serial="A1"
+    )
     got = stream.take(sent, T1)
     assert np.array_equal(got.payload, values, equal_nan=True)
     assert stream.spec is not None
     assert (stream.spec.unit, stream.spec.channels) == ("ohm", nose.channels)
     assert (stream.spec.origin, stream.spec.rate_hz) == (Origin.SIMULATED, 10.0)
+    assert serial_number(stream.spec) == "A1"  # so that its calibrations are found
     sent.valid = [True]
     with pytest.raises(ValueError, match="3 gas values"):
         stream.take(sent, T1)

@@ -12,6 +12,7 @@ from thymos.config import RecordConfig
 from thymos.errors import MissingExtraError, RecordingError
 from thymos.record import flac
 from thymos.record.definitions import typestore
+from thymos.record.film import Film
 from thymos.record.h264 import H264Encoder
 from thymos.record.naming import Coding, type_of
 from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec
@@ -35,7 +36,7 @@ class Encoder:
         self._config = config or RecordConfig()
         self._store = typestore()
         self._types: dict[str, Any] = self._store.types
-        self._films: dict[str, H264Encoder] = {}
+        self._films: dict[str, Film] = {}
         if self._config.video == "h264":
             H264Encoder(64, 64)  # a codec that is not there is said before anything is recorded
         if self._config.audio == "flac":
@@ -57,6 +58,11 @@ class Encoder:
         if self._config.video == "h264" and (height % 2 or width % 2):
             return "mjpeg", f"H.264 needs even sizes, not {width}x{height}"
         return self._config.video, ""
+
+    @property
+    def recoded(self) -> dict[str, int]:
+        """Pictures by stream whose camera sent H.264 that could not be kept."""
+        return {name: film.recoded for name, film in self._films.items() if film.kept}
 
     def definition(self, msgtype: str) -> tuple[str, str]:
         """Text of a message type with all it is made of, and its RIHS01 hash."""
@@ -112,12 +118,7 @@ class Encoder:
         )
 
     def _film(self, sample: Sample, spec: StreamSpec) -> Any:
-        pixels = _rgb(sample)
-        height, width = pixels.shape[:2]
-        film = self._films.get(spec.name)
-        if film is None or film.size != (width, height):  # the camera changed its mode
-            film = self._films[spec.name] = H264Encoder(width, height)
-        data = film.encode(pixels, sample.t_ns)
+        data = self._films.setdefault(spec.name, Film()).piece(sample, _rgb(sample))
         return self._types[type_of("h264")](
             timestamp=self._time(sample),
             frame_id=spec.frame_id,

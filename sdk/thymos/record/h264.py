@@ -94,6 +94,10 @@ class H264Encoder:
         self._key_at = t_ns if key else self._key_at
         return bytes(packets[0])
 
+    def restart(self) -> None:
+        """The next picture is a key frame: what came before it in the file was not made here."""
+        self._key_at = None
+
 
 class H264Decoder:
     """Decodes one message after the other; gives a whole picture or says why not.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -94,6 +94,7 @@ class Recorder(Observer):
         self._announced: set[str] = set()
         self._queue: deque[Item] = deque()
         self._queued_bytes = 0
+        self._unsaved: Counter[str] = Counter()  # samples of the chunk that is not in the file yet
         self._choked = False
         self._full = False
         self._closing = False
@@ -145,10 +146,10 @@ class Recorder(Observer):
             self._closed = self._closing = True
             self._change.notify_all()
         self._thread.join()
-        lost = {k: v for k, v in self.dropped.items() if v}
-        if lost:
-            counts = ", ".join(f"{n} of {name}" for name, n in sorted(lost.items()))
-            self._note(f"the recording lacks samples, as writing was too slow: {counts}")
+        for name, count in sorted(self._encoder.recoded.items()):
+            if count:
+                why = "what the camera had sent before them was lost"
+                self._note(f"{count} pictures of {name} were encoded anew: {why}")
         if not self._channels and not self._full:
             self._file.discard()
             self._note(f"nothing was recorded; '{self.path}' was not written")
@@ -158,6 +159,12 @@ class Recorder(Observer):
         except RecordingError as err:
             self.path = self._file.part
             self._note(f"{err}; what was recorded can be read from '{self.path}'")
+            self._lose(self._unsaved)
+        lost = {k: v for k, v in self.dropped.items() if v}
+        if lost:
+            why = "it had stopped" if self._full else "writing was too slow"
+            counts = ", ".join(f"{n} of {name}" for name, n in sorted(lost.items()))
+            self._note(f"the recording lacks samples, as {why}: {counts}")
 
     def __enter__(self) -> Recorder:
         return self
@@ -174,15 +181,20 @@ class Recorder(Observer):
 
     def _put(self, item: Item, nbytes: int) -> None:
         with self._change:
-            if self._closing or self._full:
+            if self._closing:
                 return
-            if not self._room(nbytes) and not self._choked:
+            if not self._full and not self._room(nbytes) and not self._choked:
                 self._change.wait_for(lambda: self._room(nbytes) or self._full, self.WAIT_S)
             if self._full:
+                self._lose([name_of(item)])
                 return
             if not self._room(nbytes):
-                told, self._choked = self._choked, True
-                self._lose(item, tell=not told)
+                if not self._choked:
+                    self._note(
+                        "recording cannot keep up: samples are left out of the file (and counted)"
+                    )
+                self._choked = True
+                self._lose([name_of(item)])
                 return
             self._queue.append(item)
             self._queued_bytes += nbytes
@@ -194,11 +206,9 @@ class Recorder(Observer):
         fits = self._queued_bytes + nbytes <= self.QUEUE_BYTES // share or not self._queue
         return fits and len(self._queue) < self.QUEUE_ITEMS // share
 
-    def _lose(self, item: Item, *, tell: bool) -> None:
-        name = item.stream if isinstance(item, Sample) else "reports"
-        self.dropped[name] = self.dropped.get(name, 0) + 1
-        if tell:
-            self._note("recording cannot keep up: samples are left out of the file (and counted)")
+    def _lose(self, names: Iterable[str]) -> None:
+        for name, count in Counter(names).items():
+            self.dropped[name] = self.dropped.get(name, 0) + count
 
     # -- the writing thread
 
@@ -229,15 +239,17 @@ class Recorder(Observer):
                 self._write_text(REPORT_TOPIC, text, at, at)
             else:
                 self._file.tick()
+                self._look()
         except FileFullError as err:
             with self._change:
                 self._full = True
+                self._lose(map(name_of, filter(None, (item, *self._queue))))
                 self._queue.clear()
                 self._change.notify_all()
             self._note(f"recording has stopped: {err}; what was recorded until then is kept")
         except Exception as err:  # noqa: BLE001  one odd sample must not end the recording
-            name = item.stream if isinstance(item, Sample) else "reports"
-            self.dropped[name] = self.dropped.get(name, 0) + 1
+            name = name_of(item)
+            self._lose([name])
             self._note(f"a sample of {name} cannot be recorded: {type(err).__name__}: {err}")
 
     def _write_sample(self, sample: Sample) -> None:
@@ -259,11 +271,19 @@ class Recorder(Observer):
             sequence=sample.seq,
         )
         self.written += 1
+        self._unsaved[sample.stream] += 1
+        self._look()
+
+    def _look(self) -> None:
+        """Forget the samples of a chunk that is in the file."""
+        if not self._file.pending:
+            self._unsaved.clear()
 
     def _write_text(self, topic: str, text: str, log_ns: int, publish_ns: int) -> None:
         channel = self._channel(topic, STRING, {})
         data = self._encoder.text(text)
         self._file.add_message(channel, data, log_ns=log_ns, publish_ns=publish_ns)
+        self._look()
 
     def _channel(self, topic: str, msgtype: str, metadata: dict[str, str]) -> int:
         if topic not in self._channels:
@@ -277,3 +297,8 @@ class Recorder(Observer):
         self.notes.append(text)
         if self._on_note is not None:
             self._on_note(text)
+
+
+def name_of(item: Item | None) -> str:
+    """What it is counted as."""
+    return item.stream if isinstance(item, Sample) else "reports"
