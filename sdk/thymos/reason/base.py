@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from thymos.attend.media import Budget, Media, nothing
 from thymos.contract import Cue, Emotion, Explanation, Modality, WindowInfo
 
 
@@ -42,6 +43,9 @@ class Evidence:
     affect: Affect
     origin_ns: int | None = None
     """Capture time that texts call 0 s: the start of the run. None: the start of the window."""
+    media: Callable[[Budget], Media] = field(default=nothing, compare=False, repr=False)
+    """Pictures and sound of the window within a budget of tokens, chosen when asked for; a backend
+    that shows them to a model puts `Media.looked_at` into its explanation."""
 
     @property
     def zero_ns(self) -> int:
