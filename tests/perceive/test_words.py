@@ -63,6 +63,11 @@ def test_english_words_with_their_times(data_dir, model_store, watch):
     assert 3.3 < second.t0_ns / NS_PER_S < 3.9
     assert 4.4 < second.t1_ns / NS_PER_S < 4.8
     assert "language assumed: en" in first.text
+    assert first.language == "en"
+    assert " ".join(w.text for w in first.spoken) == first.value
+    times = [t for w in first.spoken for t in (w.t0_ns, w.t1_ns)]
+    assert times == sorted(times)
+    assert (times[0], times[-1]) == (first.t0_ns, first.t1_ns)
 
 
 @pytest.mark.models

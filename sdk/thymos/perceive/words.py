@@ -11,10 +11,11 @@ import numpy as np
 
 from thymos.align.window import Window
 from thymos.config import PerceiveConfig
-from thymos.contract import EMOTIONS, Cue, Modality
+from thymos.contract import EMOTIONS, Cue, Modality, SpokenWord
 from thymos.errors import MissingExtraError, ModelError
 from thymos.models import ModelStore
 from thymos.perceive import text_emotion
+from thymos.perceive.denial import denied
 from thymos.perceive.hearing import CHUNK, CHUNK_NS, F32, RATE, Chunk, Ear
 from thymos.perceive.prosody import Utterance, utterances
 from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec
@@ -36,6 +37,8 @@ MIN_LOGPROB = -0.9
 MAX_COMPRESSION = 2.4
 MAX_NO_SPEECH = 0.6
 MIN_WORD_PROBABILITY = 0.45
+DENIED_TRUST = 0.5
+"""How far words that deny a feeling are believed: "I'm not angry" is said in anger too."""
 
 _BOILERPLATE = ("for watching", "the next video", "this video", "subscribe", "subtitles by")
 """Ends of videos, which Whisper writes when it understands nothing; dropped unless it is sure."""
@@ -49,6 +52,14 @@ class Word:
     t0_ns: int
     t1_ns: int
     probability: float
+    language: str
+
+    def spoken(self) -> SpokenWord:
+        """The same in the contract."""
+        sure = round(min(1.0, max(0.0, self.probability)), 3)
+        return SpokenWord(
+            text=self.text.strip(), t0_ns=self.t0_ns, t1_ns=self.t1_ns, confidence=sure
+        )
 
 
 class _SameEverywhere(np.ndarray):
@@ -158,6 +169,8 @@ class WordsPerceiver:
             t1_ns=words[-1].t1_ns,
             text=f'somebody says ({self._assumed}): "{text}"',
             untrusted=True,
+            spoken=tuple(w.spoken() for w in words),
+            language=Counter(w.language for w in words).most_common(1)[0][0],
         )
         return [transcript, *self._sentiment(transcript)]
 
@@ -202,7 +215,7 @@ class WordsPerceiver:
 
     def _transcribe(self, said: Passage) -> list[Word]:
         """Words of one passage, or none if the recogniser is not to be believed."""
-        segments, _ = self._whisper.transcribe(
+        segments, found = self._whisper.transcribe(
             said.pcm,
             language=None if self._language == "auto" else self._language,
             beam_size=2,
@@ -223,6 +236,7 @@ class WordsPerceiver:
                 min(end, begin + int(word.start * NS_PER_S)),
                 min(end, begin + int(word.end * NS_PER_S)),
                 float(word.probability),
+                str(found.language),
             )
             for segment in heard
             for word in segment.words
@@ -237,17 +251,20 @@ class WordsPerceiver:
         p = found.probabilities
         emotion = {name: round(float(v), 4) for name, v in zip(EMOTIONS, p / p.sum(), strict=True)}
         ranked = sorted(EMOTIONS, key=lambda name: -emotion[name])
+        away = sorted(denied(str(transcript.value)))
+        trust = self._emotion.reliability * (DENIED_TRUST if away else 1.0)
         return [
             Cue(
                 id="",
                 modality="words",
                 name="sentiment",
                 value={str(k): v for k, v in emotion.items()},
-                confidence=round(self._emotion.reliability * transcript.confidence, 3),
+                confidence=round(trust * transcript.confidence, 3),
                 t0_ns=transcript.t0_ns,
                 t1_ns=transcript.t1_ns,
                 text=f"the words express {ranked[0]} most ({emotion[ranked[0]]:.2f}), then "
-                f"{ranked[1]} ({emotion[ranked[1]]:.2f})",
+                f"{ranked[1]} ({emotion[ranked[1]]:.2f})"
+                + (f"; they deny {' and '.join(away)}" if away else ""),
                 emotion=emotion,
                 valence=None if found.valence is None else round(found.valence, 3),
                 arousal=None if found.arousal is None else round(found.arousal, 3),
