@@ -86,9 +86,41 @@ def test_a_speaking_voice(data_dir, voice, watch, clip, low, high):
 )
 def test_sound_that_is_not_speech(data_dir, voice, watch, clip):
     seen = watch(data_dir / "av" / clip, voice)
-    assert names(seen.all()) <= {"activity", "sound", "clipping"}
+    assert names(seen.all()) <= {"activity", "sound", "clipping", "event"}
     assert all(c.value == 0 for c in seen.all("activity"))
     assert not any(c.emotion for c in seen.all())
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("clip", "heard"),
+    [
+        ("pyfeat/no_face.mp4", {"music"}),
+        ("sadtalker/WDA_KatieHill_000.mp4", set()),
+        ("sadtalker/RD_Radio31_000.wav", set()),
+        ("mediapipe/format_FLV_H264_AAC.video", set()),  # beeps
+        ("pyfeat/single_face.mp4", set()),
+    ],
+)
+def test_music_is_told_and_speech_is_none(data_dir, voice, watch, clip, heard):
+    seen = watch(data_dir / "av" / clip, voice).all("event")
+    assert {c.value for c in seen} == heard
+    assert all(c.t1_ns - c.t0_ns >= NS_PER_S and c.emotion is None for c in seen)
+
+
+@pytest.mark.data
+def test_voice_quality_falls_with_noise_and_pauses_are_counted(data_dir, voice):
+    voice.start(SPEC)
+    clean = speech(data_dir)[: 4 * RATE]
+    noise = np.random.default_rng(0).normal(0, 0.02, len(clean)).astype(np.float32)
+    # two halves with 1 s of a quiet room between
+    room = np.random.default_rng(1).normal(0, 1e-4, RATE).astype(np.float32)
+    halting = np.concatenate([clean[: 2 * RATE], room, clean[2 * RATE : 3 * RATE]])
+    pour(voice, np.concatenate([clean, clean + noise, halting]))
+    found = [{c.name: c for c in voice.cues(window(t, t + 4))} for t in (0, 4, 8)]
+    assert found[0]["quality"].value > found[1]["quality"].value + 1
+    assert 0.15 < found[2]["pauses"].value < 0.6
+    assert "s" in found[2]["pauses"].text
 
 
 @pytest.mark.data

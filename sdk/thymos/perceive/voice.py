@@ -17,6 +17,7 @@ from thymos.models import ModelStore
 from thymos.perceive import voice_emotion
 from thymos.perceive.hearing import CHUNK, QUIET_DBFS, RATE, Chunk, Ear, dbfs
 from thymos.perceive.prosody import HOP, Utterance, utterances
+from thymos.perceive.sounds import sound_events
 from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec
 
 USUAL_MIN_S = 3.0
@@ -77,7 +78,7 @@ class VoicePerceiver:
         if len(heard) < len(chunks) / 2:
             self.notes = ("more than half of the sound is digital silence",)
         said = utterances(chunks)
-        found = [_activity(said, chunks), *_loudness(said, heard)]
+        found = [_activity(said, chunks), *_loudness(said, heard), *sound_events(chunks)]
         if said:
             found += self._speech_cues(said, window)
         self._remember(said)
