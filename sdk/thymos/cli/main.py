@@ -14,6 +14,7 @@ import typer
 
 import thymos
 from thymos.cli import bench, demo, devices, doctor, explain, live, models, recover, replay
+from thymos.cli import eval as evaluation
 from thymos.cli.output import stderr
 from thymos.errors import ThymosError
 
@@ -62,6 +63,7 @@ app.command()(devices.devices)
 app.command()(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
+app.add_typer(evaluation.app, name="eval")
 
 
 def _mount() -> None:
