@@ -180,6 +180,7 @@ class Perceiving:
         if self._halt.is_set():
             return
         made.latency_ms["words"] = (time.perf_counter() - start) * 1e3
+        found, _ = self._pipeline.attribute(made.window, found)
         cues = number(made.window, [*made.cues, *found])
         self._on_window(self._message(made, cues, complete=True, faults=tuple(faults)))
 

@@ -282,6 +282,14 @@ class Pipeline:
                 notes += faults
         return found, notes
 
+    def attribute(self, window: Window, found: Sequence[Cue]) -> tuple[list[Cue], list[str]]:
+        """Tell whose the cues of a window are, where that is known (who speaks)."""
+        cues, notes = list(found), list[str]()
+        for slot in self.slots:
+            cues, told = slot.attribute(window, cues)
+            notes += told
+        return cues, notes
+
     def fuse(
         self, window: Window, found: Sequence[Cue], notes: Sequence[str], perceive_ms: float
     ) -> Estimate:
@@ -290,8 +298,9 @@ class Pipeline:
 
         if self._origin_ns is None:
             self._origin_ns = window.t0_ns
+        found, told = self.attribute(window, found)
         cues = number(window, found)
-        made = Estimate(window, cues, fuse(cues), {"perceive": perceive_ms}, tuple(notes))
+        made = Estimate(window, cues, fuse(cues), {"perceive": perceive_ms}, (*notes, *told))
         self.tell.on_estimate(window, cues, made.affect)
         return made
 
@@ -319,15 +328,24 @@ class Pipeline:
             ModelError: A backend that was asked for by name cannot run (if `prepare` was not
                 called).
         """
+        from thymos.attend.choose import look
         from thymos.reason.fusion import fuse
 
         reasoner, responder = self._stages()
         latency = dict(first.latency_ms)
         start = time.perf_counter()
         slow, faults = self.ask(first.window, slow=True) if late is None else late
+        slow, _ = self.attribute(first.window, slow)
         cues = number(first.window, [*first.cues, *slow])
         latency.setdefault("words", _ms(start))
-        evidence = Evidence(self.info(first.window), cues, fuse(cues), self._origin_ns)
+        streams = {slot.perceiver.kind: slot.stream for slot in self.slots}
+        evidence = Evidence(
+            self.info(first.window),
+            cues,
+            fuse(cues),
+            self._origin_ns,
+            media=lambda budget: look(first.window, budget, streams),
+        )
         start = time.perf_counter()
         explanation = reasoner.explain(
             evidence, cancel=cancel, on_text=lambda t: self.tell.on_text(first.window.id, t)

@@ -10,7 +10,8 @@ from thymos.perceive.base import Perceiver
 def build(config: Config, store: ModelStore) -> list[Perceiver]:
     """Make the perceivers of `config`; nothing is loaded before their `start`.
 
-    Voice and words share one ear, so sound is resampled and searched for speech once.
+    Voice and words share one ear, so sound is resampled and searched for speech once; the face
+    asks it who speaks.
     """
     from thymos.perceive.face import FacePerceiver
     from thymos.perceive.hearing import Ear
@@ -20,7 +21,7 @@ def build(config: Config, store: ModelStore) -> list[Perceiver]:
 
     ear = Ear()
     made: list[Perceiver] = [
-        FacePerceiver(config.perceive, store),
+        FacePerceiver(config.perceive, store, ear),
         VoicePerceiver(config.perceive, store, ear),
         SmellPerceiver(config.perceive),
     ]

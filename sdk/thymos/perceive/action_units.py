@@ -20,11 +20,12 @@ F64 = NDArray[np.float64]
 
 # Landmark numbers of the 468-point mesh; "right" and "left" are the person's.
 _MOUTH_RIGHT, _MOUTH_LEFT, _LIP_UP, _LIP_DOWN = 61, 291, 13, 14
+_LIP_TOP, _LIP_BOTTOM = 0, 17  # outer edges
 _BROW_RIGHT, _BROW_LEFT = (105, 66), (334, 296)
 _BROW_INNER_RIGHT, _BROW_INNER_LEFT = 107, 336
 _LID_RIGHT, _LID_LEFT = (159, 145), (386, 374)  # upper, lower
 _EYE_RIGHT, _EYE_LEFT = (33, 133), (362, 263)  # corners
-_FOREHEAD, _CHIN = 10, 152
+_FOREHEAD, _CHIN, _NOSE_TIP = 10, 152, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +90,23 @@ def measure(mesh: Mesh) -> Measures:
         yaw_deg=math.degrees(math.atan2(axis[2], math.hypot(axis[0], axis[1]))),
         pitch_deg=math.degrees(math.atan2(upright[2], math.hypot(upright[0], upright[1]))),
     )
+
+
+def mouth(mesh: Mesh) -> tuple[float, float]:
+    """Opening and width of the mouth in eye distances, for speech.
+
+    The opening is the mean of three heights: of the gap between the lips, of both lips together,
+    and from the tip of the nose to the lower lip. Lips that part and lips that stretch both count.
+    """
+    p = mesh.points.astype(np.float64)
+    unit = max(float(np.linalg.norm(p[LEFT_EYE] - p[RIGHT_EYE])), 1e-6)
+    gap, lips, width = (
+        float(np.linalg.norm(p[a] - p[b])) / unit
+        for a, b in (
+            (_LIP_UP, _LIP_DOWN),
+            (_LIP_TOP, _LIP_BOTTOM),
+            (_MOUTH_RIGHT, _MOUTH_LEFT),
+        )
+    )
+    lower = float(np.linalg.norm(p[_LIP_DOWN] - p[_NOSE_TIP])) / unit
+    return (gap + lips + lower) / 3, width

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
 from thymos.align.window import Window
@@ -60,4 +61,18 @@ class AnchorSource(Protocol):
 
         Returns:
             Their times, and a promise: none still to be found lies before this time.
+        """
+
+
+@runtime_checkable
+class Attributor(Protocol):
+    """A perceiver that can tell whose the cues of others are."""
+
+    def attribute(self, window: Window, cues: Sequence[Cue]) -> tuple[list[Cue], list[str]]:
+        """Fill `Cue.track` where it is known whose a cue is, and add what was learnt by that.
+
+        Asked when all perceivers of a stage have answered; may run in another thread than they.
+
+        Returns:
+            The cues, and what was lacking in words.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import ClassVar
 
 from thymos.align.window import Window
@@ -10,22 +11,27 @@ from thymos.config import PerceiveConfig
 from thymos.contract import Cue, Modality
 from thymos.models import ModelStore
 from thymos.perceive import expression
-from thymos.perceive.action_units import measure
+from thymos.perceive.action_units import measure, mouth
 from thymos.perceive.face_cues import Look, face_cues, leave_cues
 from thymos.perceive.facemesh import Mesh
+from thymos.perceive.hearing import Ear
+from thymos.perceive.speaking import Mouth, Mouths, attribute
 from thymos.perceive.tracks import FaceTracker
 from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec
 
 HISTORY_NS = 130 * NS_PER_S  # the longest window is 60 s, and it may be asked for late
 BACK_NS = 30 * NS_PER_S  # a frame this much older: the clock was set back
+BETWEEN_NS = NS_PER_S // 40
+"""Least time between two looks at known mouths. Speech needs 25 a second, expression does not."""
 
 
 class FacePerceiver:
-    """Looks at frames on a grid of capture time, `face_hz` a second.
+    """Looks at frames on a grid of capture time, `face_hz` a second; between them, at known mouths.
 
     Args:
         config: Rate.
         store: Where the weights are.
+        ear: Where the voice is heard, to tell who speaks; None tells nothing of that.
 
     Attributes:
         notes: What was lacking in the window last asked for, in words.
@@ -35,9 +41,12 @@ class FacePerceiver:
     kind: ClassVar[Kind] = Kind.VIDEO
     slow: ClassVar[bool] = False
 
-    def __init__(self, config: PerceiveConfig, store: ModelStore) -> None:
+    def __init__(self, config: PerceiveConfig, store: ModelStore, ear: Ear | None = None) -> None:
         self._hz = config.face_hz
         self._store = store
+        self._ear = ear
+        self._mouths = Mouths()
+        self._followed_ns: int | None = None
         self._tracker: FaceTracker | None = None
         self._model: expression.ExpressionModel | None = None
         self.notes: tuple[str, ...] = ()
@@ -52,19 +61,32 @@ class FacePerceiver:
         self._model = expression.load(self._store)
 
     def observe(self, sample: Sample) -> None:
-        """Look at the frame if it is the first of its grid cell."""
+        """Look at the frame if it is the first of its grid cell; else only follow known faces."""
         if self._tracker is None or Flag.INVALID in sample.flags:
             return
         cell = int(sample.t_ns * self._hz // NS_PER_S)
         if self._cell is not None and cell <= self._cell:
             if sample.t_ns > self._times[-1] - BACK_NS:
+                self._between(self._tracker, sample)
                 return
             self._times.clear()
             self._looks.clear()
+            self._mouths.clear()
         self._cell = cell
         self._times.append(sample.t_ns)
+        self._followed_ns = sample.t_ns
         for track, mesh in self._tracker.look(sample.payload, sample.t_ns):
             self._looks.append(self._look(sample, track, mesh))
+            self._mouths.add(Mouth(sample.t_ns, track, *mouth(mesh)))
+
+    def _between(self, tracker: FaceTracker, sample: Sample) -> None:
+        if self._ear is None or self._followed_ns is None:
+            return
+        if sample.t_ns - self._followed_ns < BETWEEN_NS:
+            return
+        self._followed_ns = sample.t_ns
+        for track, mesh in tracker.follow(sample.payload, sample.t_ns):
+            self._mouths.add(Mouth(sample.t_ns, track, *mouth(mesh)))
 
     def _look(self, sample: Sample, track: str, mesh: Mesh) -> Look:
         assert self._model is not None  # noqa: S101
@@ -90,6 +112,12 @@ class FacePerceiver:
                 found += face_cues(own, times, list(self._times), window, self._model.reliability)
             found += leave_cues(own, list(self._times), window)
         return found
+
+    def attribute(self, window: Window, cues: Sequence[Cue]) -> tuple[list[Cue], list[str]]:
+        """Tell who speaks, see `thymos.perceive.base.Attributor`."""
+        if self._ear is None:
+            return list(cues), []
+        return attribute(self._mouths, self._ear, window, cues)
 
     def close(self) -> None:
         """Let the networks go."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from thymos.align.window import Window
 from thymos.contract import Cue
-from thymos.perceive.base import AnchorSource, Perceiver
+from thymos.perceive.base import AnchorSource, Attributor, Perceiver
 from thymos.samples import Kind, Sample, StreamSpec
 
 STOP_WAIT_S = 10.0
@@ -76,6 +76,16 @@ class PerceiverSlot:
             notes.append(f"perception fault in {self.fault}")
         self.fault = ""
         return found, notes
+
+    def attribute(self, window: Window, cues: Sequence[Cue]) -> Found:
+        """Let the perceiver tell whose these cues are, if it can; see `Attributor`."""
+        if not isinstance(self.perceiver, Attributor):
+            return list(cues), []
+        try:
+            return self.perceiver.attribute(window, cues)
+        except Exception as err:  # noqa: BLE001  as above
+            fault = f"{self.perceiver.modality}: {type(err).__name__}: {err}"
+            return list(cues), [f"perception fault in {fault}"]
 
 
 @dataclass(slots=True)
