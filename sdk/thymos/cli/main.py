@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import thymos
-from thymos.cli import bench, demo, devices, doctor, explain, live, models, recover, replay
+from thymos.cli import bench, demo, devices, doctor, explain, live, models, recover, replay, train
 from thymos.cli import eval as evaluation
 from thymos.cli.output import stderr
 from thymos.errors import ThymosError
@@ -63,6 +63,7 @@ app.command()(devices.devices)
 app.command()(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
+app.add_typer(train.app, name="train")
 app.add_typer(evaluation.app, name="eval")
 
 
