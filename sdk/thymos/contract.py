@@ -60,9 +60,9 @@ INTENTS: tuple[Intent, ...] = (
 Gesture = Literal["none", "nod", "tilt_head", "lean_in", "smile", "calm_hands", "alert", "wave"]
 """The closed set of gestures a robot may be asked for."""
 
-Anchor = Literal["first", "last", "motion", "sound", "smell", "even", "speech"]
+Anchor = Literal["first", "last", "motion", "sound", "smell", "even", "whole"]
 """Why a moment was shown to a model: it is the first or last of the window, something moved,
-sounded or changed in the air, somebody spoke, or it fills a gap."""
+sounded or changed in the air, it fills a gap, or (of sound) it is all there is."""
 
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 Signed = Annotated[float, Field(ge=-1.0, le=1.0)]
