@@ -16,5 +16,6 @@ for where in dev/shm run tmp; do mount -t tmpfs t /host/$where; done
 rm -rf /host/lib/modules/*; mkdir -p /host/lib/modules; cp -a /lib/modules/* /host/lib/modules/
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 out /host/mnt
 ip link set lo up; ifconfig lo 127.0.0.1 up
+echo "thymos: up"
 chroot /host /bin/bash /mnt/run.sh
 sync; poweroff -f

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from thymos.errors import ThymosError
 from thymos.samples import NS_PER_S, Counters, Health, HealthReport
 from thymos_nodes.ros_time import to_msg
 
@@ -114,6 +115,16 @@ def of_source(
         task.worsen(WARN, "no samples yet", "look at the device; see `thymos doctor`")
     elif nominal_hz > 0.0 and abs(measured_hz / nominal_hz - 1.0) > TOLERANCE:
         task.worsen(WARN, f"rate is {measured_hz:.1f} Hz instead of {nominal_hz:.1f} Hz")
+    return task
+
+
+def of_lifecycle(label: str, problem: ThymosError | None, *, active: bool) -> Task:
+    """The task `lifecycle` of every node: its state, and why a device could not be opened."""
+    task = Task("lifecycle", OK, label)
+    if problem is not None:
+        task.worsen(ERROR, str(problem), problem.hint)
+    elif not active:
+        task.worsen(WARN, label, "ros2 lifecycle set <node> configure; … activate")
     return task
 
 

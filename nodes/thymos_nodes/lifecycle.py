@@ -218,9 +218,4 @@ class ThymosNode(LifecycleNode):
 
     def _lifecycle_task(self) -> Task:
         label = self._state_machine.current_state[1]
-        task = Task("lifecycle", diagnostics.OK, label)
-        if self.problem is not None:
-            task.worsen(diagnostics.ERROR, str(self.problem), self.problem.hint)
-        elif not self._active:
-            task.worsen(diagnostics.WARN, label, "ros2 lifecycle set <node> configure; … activate")
-        return task
+        return diagnostics.of_lifecycle(label, self.problem, active=self._active)

@@ -34,6 +34,32 @@ def control(device: Path, setting: str) -> None:
     subprocess.run(["v4l2-ctl", "-d", str(device), "-c", setting], check=True)
 
 
+def virtual_port(name: str) -> Path:
+    """The device file of a port that leads out of the emulated machine."""
+    (found,) = [p for p in Path("/sys/class/virtio-ports").iterdir()
+                if (p / "name").read_text().strip() == name]  # fmt: skip
+    return Path("/dev", found.name)
+
+
+def monitor(command: str) -> str:
+    """Tell the emulator something (`device_del usb1`: the plug is pulled); what it answers."""
+    fd = os.open(virtual_port("monitor"), os.O_RDWR | os.O_NONBLOCK)
+    said = b""
+    try:
+        os.write(fd, command.encode() + b"\n")
+        deadline = time.monotonic() + 30
+        # It echoes the command with the cursor's moves, answers, and prompts again.
+        while not (b"\r\n" in said and said.rstrip().endswith(b"(qemu)")):
+            assert time.monotonic() < deadline, said
+            try:
+                said += os.read(fd, 4096)
+            except BlockingIOError:
+                time.sleep(0.02)
+    finally:
+        os.close(fd)
+    return said.partition(b"\r\n")[2].decode(errors="replace").removesuffix("(qemu) ").strip()
+
+
 def as_nobody(work: Callable[[], str]) -> str:
     """Run `work` in a child that has no rights and no groups; what it returns."""
     read, write = os.pipe()

@@ -170,7 +170,10 @@ def test_a_full_disk_stops_the_recording_and_nothing_else(
     assert "can be read from" in told[1]
     assert recorder.path.name == "full.mcap.part"
     assert not (tmp_path / "full.mcap").exists()
-    assert 3 < count(recorder.path, "camera") < 60
+    kept = count(recorder.path, "camera")
+    assert 3 < kept < 60
+    assert recorder.dropped["camera"] == 60 - kept
+    assert told[2] == f"the recording lacks samples, as it had stopped: {60 - kept} of camera"
 
 
 @pytest.fixture
@@ -214,7 +217,9 @@ def test_the_size_limit_ends_the_recording_whole(tmp_path: Path) -> None:
     assert "limit of 3 MiB" in recorder.notes[0]
     recording = open_recording(path)
     assert recording.notes == []
-    assert 20 < count(path, "camera") < 300
+    kept = count(path, "camera")
+    assert 20 < kept < 300
+    assert recorder.dropped["camera"] == 300 - kept
 
 
 def test_too_little_free_space_is_said_before_anything_is_written(tmp_path: Path) -> None:
@@ -238,7 +243,7 @@ def test_free_space_that_runs_out_ends_the_recording_whole(
         recorder.on_sample(gas(1))
         recorder.on_sample(gas(2))
     assert "must stay" in recorder.notes[0]
-    assert count(path) >= 1
+    assert count(path) == 3 - recorder.dropped["enose"] >= 1
 
 
 @pytest.mark.parametrize("where", ["missing/x.mcap", "file/x.mcap", "folder"])

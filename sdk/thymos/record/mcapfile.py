@@ -107,6 +107,11 @@ class McapFile:
         """Size of the file so far."""
         return self._out.tell()
 
+    @property
+    def pending(self) -> bool:
+        """Whether there are messages that are not in the file yet."""
+        return self._pending > 0
+
     def add_channel(
         self, topic: str, msgtype: str, definition: tuple[str, str], metadata: dict[str, str]
     ) -> int:
@@ -133,6 +138,7 @@ class McapFile:
         Raises:
             FileFullError: A limit is reached or the disk is full.
         """
+        self.tick()
         if self._out.tell() + self._pending + len(data) > self._max_bytes - SUMMARY_ROOM:
             raise FileFullError(f"the recording reached its limit of {self._max_bytes >> 20} MiB")
         if self._chunk_log is None:
@@ -151,7 +157,6 @@ class McapFile:
             self._pending, self._chunk_log = 0, None
         elif abs(log_ns - self._chunk_log) >= self.FLUSH_S * NS_PER_S:
             self._end_chunk()
-        self.tick()
 
     def tick(self) -> None:
         """Bring what is pending to the disk if it is time, and look how much room there is.

@@ -237,13 +237,15 @@ class Recorder(Observer):
                 # is done again would differ by it.
                 text = item.line().rstrip("\n")
                 self._write_text(REPORT_TOPIC, text, at, at)
+                self._unsaved["reports"] += 1
+                self._look()
             else:
                 self._file.tick()
                 self._look()
         except FileFullError as err:
             with self._change:
                 self._full = True
-                self._lose(map(name_of, filter(None, (item, *self._queue))))
+                self._lose(name_of(lost) for lost in (item, *self._queue) if lost is not None)
                 self._queue.clear()
                 self._change.notify_all()
             self._note(f"recording has stopped: {err}; what was recorded until then is kept")

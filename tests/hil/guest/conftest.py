@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hil_guest import VIVID, modprobe, remove, wait_for
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "drivers"))  # the chip of registers
 
 
 @pytest.fixture

@@ -1,77 +1,215 @@
-"""The nose driver on a USB serial adapter (FTDI) whose far end is in the same machine."""
+"""The nose driver on a USB serial adapter (FTDI) whose far end is in the same machine.
+
+The far end speaks Thymos' own protocol, which numbers its readings: what is lost is counted by the
+test and by the driver, each for itself. Its plug is pulled and put back by the emulator.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from hil_guest import modprobe, wait_for
+from hil_guest import as_nobody, modprobe, monitor, virtual_port, wait_for
+from thymos.clock import MonotonicClock
 from thymos.devices import open_uri
-from thymos.samples import Sample
+from thymos.errors import DeviceError, ThymosError
+from thymos.samples import Flag, Health, Sample, Source
+from thymos.supervise import Supervisor
 from thymos_drivers import listing
+from thymos_drivers.enose.wire import Description, WireEncoder
 
-PORT = Path("/dev/ttyUSB0")
+NUMBER = "NOSE42"
+HZ = 10.0
+PLUG = f"device_add usb-serial,chardev=nose,id=usb1,serial={NUMBER},bus=xhci.0,port="
+CHANNELS = (("NO2", "ohm"), ("CO", "ohm"), ("temperature", "degC"))
 
 
-class FarEnd:
-    """The micro-controller: writes lines to the other end of the line until it is stopped."""
+class Nose:
+    """The micro-controller: begins when it is plugged in, writes a reading ten times a second."""
 
     def __init__(self) -> None:
-        (name,) = [p for p in Path("/sys/class/virtio-ports").iterdir()
-                   if (p / "name").read_text().strip() == "nose"]  # fmt: skip
-        self._fd = os.open(f"/dev/{name.name}", os.O_WRONLY)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.sent = 0  # over all its lives; also the value of the first channel
+
+    def start(self) -> None:
+        """It has power."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
-        self.sent = 0
+        self._thread.start()
+
+    def stop(self) -> None:
+        """It has none."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
 
     def _work(self) -> None:
+        wire, began, first = (
+            WireEncoder(Description(CHANNELS, 1_000_000, HZ)),
+            time.monotonic(),
+            self.sent,
+        )
+        fd = os.open(virtual_port("nose"), os.O_WRONLY)
         while not self._stop.is_set():
-            n = self.sent
-            os.write(self._fd, f"{200 + n % 50},{300 + n % 7},{400},{500}\r\n".encode())
+            if (self.sent - first) % 20 == 0:
+                os.write(fd, wire.header())
+            n = self.sent - first
+            values = (1000.0 + self.sent, 2e4 + n % 7, 21.5)
+            os.write(fd, wire.data(n, int(1000 * (time.monotonic() - began)), values))
             self.sent += 1
-            time.sleep(0.1)
-
-    def __enter__(self) -> FarEnd:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        os.close(self._fd)
+            self._stop.wait(1 / HZ)
+        os.close(fd)
 
 
-@pytest.fixture(scope="module")
-def port() -> Path:
+@pytest.fixture
+def nose() -> Iterator[Nose]:
+    """Plugged in at port 1 and running."""
     modprobe("xhci_pci")
     modprobe("ftdi_sio")
-    wait_for(PORT.exists)
-    return PORT
+    wait_for(lambda: bool(ports()))
+    made = Nose()
+    made.start()
+    yield made
+    made.stop()
 
 
-def test_it_is_listed_with_its_chip_and_serial_number(port: Path) -> None:
-    (found,) = [n for n in listing.enoses() if n.uri]
+def ports() -> list[Path]:
+    return sorted(Path("/dev").glob("ttyUSB*"))
+
+
+def unplug(nose: Nose) -> None:
+    """Pull the plug; the micro-controller has no power without it."""
+    nose.stop()
+    time.sleep(1.0)  # what it wrote has left the line
+    assert monitor("device_del usb1") == ""
+
+
+def plug(nose: Nose, port: int) -> None:
+    """Put the plug in; returns when the kernel has seen it."""
+    before = {p.name: p.stat().st_ctime_ns for p in ports()}
+    assert monitor(f"{PLUG}{port}") == ""
+    wait_for(lambda: any(before.get(p.name) != p.stat().st_ctime_ns for p in ports()))
+    nose.start()
+
+
+def opened(uri: str) -> Source:
+    source = open_uri("enose", uri)
+    assert source is not None
+    return source
+
+
+def readings(source: Source, count: int) -> list[Sample]:
+    got: list[Sample] = []
+    deadline = time.monotonic() + 120
+    while len(got) < count:
+        assert time.monotonic() < deadline, source.health
+        sample = source.read(1.0)
+        if sample is not None:
+            got.append(sample)
+    return got
+
+
+def drained(source: Source) -> list[Sample]:
+    """What is still on its way."""
+    return list(iter(lambda: source.read(2.0), None))
+
+
+def numbers(samples: list[Sample]) -> list[int]:
+    return [round(s.payload[0]) - 1000 for s in samples]
+
+
+def test_it_is_listed_with_its_chip_and_serial_number(nose: Nose) -> None:
+    (found,) = [n for n in listing.enoses() if n.uri.startswith("serial:")]
     assert found.usable
+    assert found.uri == f"serial:{NUMBER}"
     assert "FTDI" in found.detail or "QEMU" in found.name
 
 
-def test_readings_arrive_whole_and_in_order(port: Path) -> None:
-    source = open_uri("enose", f"serial:{port}")
-    assert source is not None
-    with FarEnd(), source:
-        got: list[Sample] = []
-        deadline = time.monotonic() + 60
-        while len(got) < 20:
-            assert time.monotonic() < deadline, source.health
-            sample = source.read(2.0)
-            if sample is not None:
-                got.append(sample)
-    firsts = [int(s.payload[0]) for s in got]
-    steps = {(b - a) % 50 for a, b in pairwise(firsts)}
-    assert steps == {1}, "every line once"
+def test_readings_arrive_whole_and_in_order(nose: Nose) -> None:
+    with opened("serial:/dev/ttyUSB0") as source:
+        got = readings(source, 20)
+        assert source.counters.dropped == 0
+    steps = {b - a for a, b in pairwise(numbers(got))}
+    assert steps == {1}, "every reading once"
     assert all(b.t_ns > a.t_ns for a, b in pairwise(got))
+
+
+def test_this_user_is_not_in_the_group(nose: Nose) -> None:
+    port = ports()[0]
+    port.chmod(0o660)
+
+    def tell() -> str:
+        try:
+            opened(f"serial:{port}").open()
+        except ThymosError as err:
+            return f"{type(err).__name__}: {err} ({err.hint})"
+        return "opened"
+
+    told = as_nobody(tell)
+    assert told.startswith("DevicePermissionError")
+    assert "usermod -aG dialout" in told
+
+
+def test_two_programs_on_one_nose(nose: Nose) -> None:
+    with opened(f"serial:{ports()[0]}") as first:
+        readings(first, 1)
+        with pytest.raises(DeviceError, match="in use by another program") as told:
+            opened(f"serial:{ports()[0]}").open()
+        assert "fuser" in told.value.hint
+        readings(first, 1)
+
+
+def test_unplugged_and_plugged_in_again(nose: Nose) -> None:
+    guard = Supervisor(opened(f"serial:{NUMBER}"), MonotonicClock())
+    with guard:
+        before = readings(guard, 10)
+        path = guard.spec.extra["port"]
+        unplug_and_plug(guard, nose, before, port=1)
+        after = readings(guard, 10)
+        assert guard.spec.extra["port"] == path
+        check(guard, before, after)
+
+
+def test_plugged_in_elsewhere_it_has_another_number(nose: Nose) -> None:
+    holder = os.open(ports()[0], os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        guard = Supervisor(opened(f"serial:{ports()[0]}"), MonotonicClock())
+        with guard:
+            before = readings(guard, 10)
+            path = guard.spec.extra["port"]
+            # Somebody else still holds the old number: the kernel gives it a new one.
+            unplug_and_plug(guard, nose, before, port=2)
+            after = readings(guard, 10)
+            assert guard.spec.extra["port"] != path
+            check(guard, before, after)
+    finally:
+        os.close(holder)
+
+
+def unplug_and_plug(guard: Supervisor, nose: Nose, before: list[Sample], port: int) -> None:
+    pulling = threading.Thread(target=unplug, args=(nose,))
+    pulling.start()
+    deadline = time.monotonic() + 120
+    while guard.health.health is not Health.RECOVERING:
+        assert time.monotonic() < deadline
+        sample = guard.read(0.5)
+        if sample is not None:
+            before.append(sample)
+    pulling.join()
+    plug(nose, port)
+
+
+def check(guard: Supervisor, before: list[Sample], after: list[Sample]) -> None:
+    assert guard.counters.reconnects == 1
+    assert after[0].flags & Flag.GAP_BEFORE
+    assert after[0].t_ns > before[-1].t_ns
+    got = numbers(before + after)
+    assert got == sorted(set(got))
+    print(got, guard.counters, guard.events())

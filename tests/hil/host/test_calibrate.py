@@ -11,11 +11,11 @@ import pytest
 
 from hil_pulse import Daemon
 from thymos.devices import open_uri
+from thymos.errors import CalibrationError
 from thymos.samples import Source
 from thymos_calibration.clock import measure
 from thymos_calibration.microphone import latency, listen, noise_floor
 from thymos_calibration.speaker import PortAudioSpeaker
-from thymos_calibration.store import CalibrationError
 
 RATE = 16000
 
