@@ -184,6 +184,28 @@ def explain(
     _run(plan(1, open_set, fresh), json, worst)
 
 
+@app.command()
+def emer(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="text/emer: truth, wheels, explanations.")
+    ],
+    answers: Annotated[
+        Path | None,
+        typer.Option(help="Your system's: CSV name,openset (label lists) or name,english (text)."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Open-vocabulary labels: the EMER and MER2024 set metrics, with their baselines."""
+    from thymos.evaluate.emer import lines, measure
+
+    result = measure(folder, answers)
+    if json:
+        typer.echo(jsonlib.dumps(result))
+        return
+    for line in lines(result):
+        typer.echo(line)
+
+
 def _items(
     task: str,
     folder: Path,

@@ -111,6 +111,14 @@ def _told(found: Result) -> list[RenderableType]:
         f"{found['windows_abstained']} abstained; {found['clips_in_conflict']} clips in conflict; "
         f"{found['model_answers_replaced']} model answers replaced by rules"
     ]
+    s, d = found["steps"], found["doubly_right"]
+    lines += [
+        f"explanations: Rec {s['rec']:.3f}, Rea {s['rea']:.3f}, CoT {s['cot']:.3f} "
+        f"({s['one_step']} without reasons)",
+        f"doubly right: RR {d['rr']:.3f}, RW {d['rw']:.3f}, WR {d['wr']:.3f}, WW {d['ww']:.3f}; "
+        f"{d['told']:.0%} of the reasons tell a class without its name; reasons shuffled "
+        f"{d['shuffled']:.3f} right",
+    ]
     for modality, row in found["alone"].items():
         value, low, high = row["uar"]
         lines.append(

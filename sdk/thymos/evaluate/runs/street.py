@@ -13,6 +13,7 @@ from thymos.contract import EMOTIONS, Modality, WindowReport
 from thymos.errors import MediaError, RecordingError
 from thymos.evaluate.runs.items import Answer, Item
 from thymos.evaluate.runs.shared import named
+from thymos.evaluate.steps import mark_steps
 
 MAX_WINDOWS_KEPT = 8
 """Of a long clip so many rationales are kept with the answer."""
@@ -26,7 +27,8 @@ class Told:
         probs: Of the seven classes; empty if every window abstained.
         unimodal: The same for each modality alone, over the windows that have it.
         why: Rationales in order of time.
-        facts: Windows, abstentions, strongest conflict, answers replaced by rules, notes.
+        facts: Windows, abstentions, strongest conflict, answers replaced by rules, marks of the
+            steps before the label (`thymos.evaluate.steps`), notes.
     """
 
     probs: dict[str, float]
@@ -64,6 +66,7 @@ def summed(reports: Sequence[WindowReport]) -> Told:
         "steps": round(sum(len(r.explanation.steps) for r in reports) / max(1, len(reports)), 2),
         "replaced": sum(not r.explanation.parse_ok for r in reports),
         "backends": sorted({r.explanation.backend for r in reports}),
+        "marks": [mark for r in reports for mark in mark_steps(r.explanation, r.cues, ()).reasons],
         "notes": sorted({note for r in reports for note in r.notes})[:MAX_WINDOWS_KEPT],
     }
     return Told(probs, {m: _mean(parts) for m, parts in sorted(alone.items())}, why, facts)

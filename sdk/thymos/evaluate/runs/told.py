@@ -1,13 +1,19 @@
-"""What a run of `thymos eval explain` tells beside the score of the fused answer."""
+"""What a run of `thymos eval explain` tells beside the score of the fused answer.
+
+How the explanations do: MME-Emotion's scores, marked without a language model
+(`thymos.evaluate.steps`), and whether answer and reason are right (`doubly_right`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from thymos.evaluate.classification import bootstrap, uar
+from thymos.evaluate.doubly_right import doubly_right
 from thymos.evaluate.runs.items import Answer, Item
 from thymos.evaluate.runs.score import Result, sheet
+from thymos.evaluate.steps import Marks, label_mark, scores
 
 
 def told(items: Sequence[Item], answers: Mapping[str, Answer], classes: Sequence[str]) -> Result:
@@ -38,7 +44,13 @@ def told(items: Sequence[Item], answers: Mapping[str, Answer], classes: Sequence
             "uar": [round(v, 4) for v in (value.value, value.low, value.high)],
             "fused_uar_there": round(uar(fused.truth, fused.said), 4),
         }
+    fused = sheet(read, answers, classes)
+    said = [fused.names[i] if i >= 0 else "" for i in fused.said]
+    true = [item.labels[0] for item in fused.items]
+    why = [answers[item.key].why for item in fused.items]
     return {
+        "steps": asdict(scores(_marks(fused.items, answers, said))),
+        "doubly_right": asdict(doubly_right(true, said, why)),
         "windows": windows,
         "windows_abstained": sum(f["abstained"] for f in facts),
         "clips_in_conflict": sum(f["conflict"] >= 0.5 for f in facts),
@@ -46,3 +58,16 @@ def told(items: Sequence[Item], answers: Mapping[str, Answer], classes: Sequence
         "steps_a_window": round(sum(f["steps"] * f["windows"] for f in facts) / max(1, windows), 2),
         "alone": alone,
     }
+
+
+def _marks(
+    items: Sequence[Item], answers: Mapping[str, Answer], said: Sequence[str]
+) -> list[Marks]:
+    """Marks of each clip: all steps of its windows, and its one fused label as the last step."""
+    return [
+        Marks(
+            tuple(answers[item.key].facts["marks"]),
+            *label_mark(item.labels, [label] if label else []),
+        )
+        for item, label in zip(items, said, strict=True)
+    ]
