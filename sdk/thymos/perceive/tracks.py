@@ -168,8 +168,10 @@ class FaceTracker:
         for _ in range(1 if seen else TILES_ALONE):
             found += self._far.find(image, tile(image, self._tiles))
             self._tiles += 1
-        # Large first: who is near matters most when there are more faces than room.
-        return sorted(found, key=lambda one: (-one[1].side, one[1].x))
+        # A face found twice is as sure as the surer says. Large first: who is near matters most
+        # when there are more faces than room.
+        best = [(max(s for s, other in found if roi.overlap(other) > SAME), roi) for _, roi in found]
+        return sorted(best, key=lambda one: (-one[1].side, one[1].x))
 
     def _keep(self, one: _Seen, t_ns: int, *, moved: bool = True) -> None:
         track, roi = one.track, one.mesh.roi
