@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from thymos.errors import CalibrationError
 from thymos_calibration.av_observe import observe
 from thymos_calibration.av_signals import GRID_HZ, Series, unit_rows
 from thymos_calibration.av_talking import SpeechModel, find_peak
-from thymos_calibration.store import CalibrationError
 from thymos_drivers.media import AudioFile, VideoFile
 
 F64 = NDArray[np.float64]

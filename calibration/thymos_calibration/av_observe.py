@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from thymos.align.merge import merge
 from thymos.clock import MonotonicClock
-from thymos.errors import MissingExtraError
+from thymos.errors import CalibrationError, MissingExtraError
 from thymos.models import ModelStore
 from thymos.perceive.tracks import FaceTracker
 from thymos.reading import Readers
@@ -26,7 +26,6 @@ from thymos_calibration.av_signals import (
     mouth_series,
     sound_series,
 )
-from thymos_calibration.store import CalibrationError
 
 F64 = NDArray[np.float64]
 

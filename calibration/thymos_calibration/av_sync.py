@@ -10,7 +10,9 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from thymos.samples import Origin
+from thymos.errors import CalibrationError
+from thymos.samples import Origin, StreamSpec
+from thymos.supervise import OFFSET_KEY
 from thymos_calibration.av_events import (
     MAX_RIVAL,
     MIN_PAIRS,
@@ -29,7 +31,7 @@ from thymos_calibration.av_talking import (
     find_peak,
     packaged_model,
 )
-from thymos_calibration.store import Calibration, CalibrationError, identity
+from thymos_calibration.store import Calibration, identity
 
 KIND = "av-sync"
 Method = Literal["auto", "talking", "events"]
@@ -173,12 +175,14 @@ def calibration(seen: Observed, found: AvOffset) -> Calibration:
     if not found.answered:
         raise CalibrationError(f"no offset: {found.reason}", hint=found.hint)
     camera, microphone = identity(seen.camera), identity(seen.microphone)
+    # What a recording was moved by already belongs to the devices all the same.
+    moved_ms = _moved_ms(seen.microphone) - _moved_ms(seen.camera)
     origin = Origin.LIVE if seen.camera.origin is Origin.LIVE else seen.camera.origin
     return Calibration(
         kind=KIND,
         device=f"{camera}+{microphone}",
         values={
-            "offset_ms": found.offset_ms,
+            "offset_ms": round((found.offset_ms or 0.0) - moved_ms, 1),
             "camera": camera,
             "microphone": microphone,
             "meaning": "subtract offset_ms from the stamps of the sound",
@@ -191,6 +195,15 @@ def calibration(seen: Observed, found: AvOffset) -> Calibration:
             **found.figures,
         },
     )
+
+
+def _moved_ms(spec: StreamSpec) -> float:
+    """By how much the stamps of a stream were moved before it was looked at."""
+    try:
+        moved = float(spec.extra.get(OFFSET_KEY, 0.0))
+    except ValueError:  # a recording may say anything
+        return 0.0
+    return moved if math.isfinite(moved) else 0.0
 
 
 def _beyond(found_s: float, limit_s: float) -> str:

@@ -14,8 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from thymos.errors import ConfigError, MissingExtraError
-from thymos_calibration.store import CalibrationError
+from thymos.errors import CalibrationError, ConfigError, MissingExtraError
 
 F32 = NDArray[np.float32]
 Gray = NDArray[np.uint8]

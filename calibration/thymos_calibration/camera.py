@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thymos.errors import CalibrationError
 from thymos_calibration.boards import Board, Gray, Seen, opencv
-from thymos_calibration.store import Calibration, CalibrationError
+from thymos_calibration.store import Calibration
 
 F64 = NDArray[np.float64]
 

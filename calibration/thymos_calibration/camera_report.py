@@ -7,14 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from thymos.errors import CalibrationError
 from thymos.samples import StreamSpec
 from thymos_calibration.camera import GRID, KIND, Intrinsics, Views
-from thymos_calibration.store import (
-    MAX_AGE_DAYS,
-    Calibration,
-    CalibrationError,
-    CalibrationStore,
-)
+from thymos_calibration.store import MAX_AGE_DAYS, Calibration, CalibrationStore
 
 
 def camera_info(result: Calibration) -> str:

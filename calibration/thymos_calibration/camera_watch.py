@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from thymos.errors import CalibrationError
 from thymos.samples import NS_PER_S, EndOfStream, Flag, Kind, Source
 from thymos_calibration.boards import Board, Gray, opencv
 from thymos_calibration.camera import MAX_VIEWS, MIN_COVERAGE, MIN_VIEWS, Views
-from thymos_calibration.store import CalibrationError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 LOOKS_HZ = 3.0

@@ -9,11 +9,10 @@ from typing import Annotated
 
 import typer
 
-from thymos.errors import ConfigError
+from thymos.errors import CalibrationError, ConfigError
 from thymos_calibration.av_observe import observe
 from thymos_calibration.av_sync import AvOffset, calibration, offset
 from thymos_calibration.cli_common import JsonOption, progress, refusals, save, source, stderr
-from thymos_calibration.store import CalibrationError
 
 
 class By(str, Enum):
@@ -80,6 +79,6 @@ def _told(found: AvOffset) -> str:
     way = "after" if found.offset_ms >= 0 else "before"
     return (
         f"the sound comes {abs(found.offset_ms):.0f} ± {found.uncertainty_ms:.0f} ms {way} the "
-        f"picture (by {found.method}, confidence {found.confidence:.2f}); to correct it, set "
-        f"sources.offset_ms: {{microphone: {-found.offset_ms:g}}}"
+        f"picture (by {found.method}, confidence {found.confidence:.2f}); "
+        "thymos run applies it to this camera and microphone, unless sources.offset_ms names one"
     )

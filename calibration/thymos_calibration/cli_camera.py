@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from thymos.errors import ConfigError
+from thymos.errors import CalibrationError, ConfigError
 from thymos_calibration.boards import Board, BoardKind
 from thymos_calibration.camera import Views, as_calibration, calibrate
 from thymos_calibration.camera_report import coverage_svg, write_beside
 from thymos_calibration.camera_watch import from_files, from_source, image_files
 from thymos_calibration.cli_common import JsonOption, progress, refusals, save, source, stderr
-from thymos_calibration.store import CalibrationError, CalibrationStore, identity
+from thymos_calibration.store import CalibrationStore, identity
 
 
 def camera(

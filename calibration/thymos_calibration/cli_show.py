@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from thymos.errors import CalibrationError
 from thymos.report.html import clean
 from thymos_calibration.cli_common import JsonOption, as_json, refusals
-from thymos_calibration.store import MAX_AGE_DAYS, CalibrationError, CalibrationStore, read
+from thymos_calibration.store import MAX_AGE_DAYS, CalibrationStore, read
 
 
 def list_all(json: JsonOption = False) -> None:

@@ -12,9 +12,9 @@ from fractions import Fraction
 
 from thymos.clock import ClockModel
 from thymos.clock.calibration import ClockCalibration
-from thymos.errors import ConfigError
+from thymos.errors import CalibrationError, ConfigError
 from thymos.samples import NS_PER_S, EndOfStream, Flag, Kind, Sample, Source, StreamSpec
-from thymos_calibration.store import Calibration, CalibrationError, CalibrationStore, identity
+from thymos_calibration.store import Calibration, CalibrationStore, identity
 
 KIND = "clock"
 MIN_SECONDS = 30.0

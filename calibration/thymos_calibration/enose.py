@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from thymos.errors import CalibrationError
 from thymos.samples import (
     NS_PER_S,
     EndOfStream,
@@ -27,7 +28,7 @@ from thymos.samples import (
     StreamSpec,
     gas_channels,
 )
-from thymos_calibration.store import Calibration, CalibrationError, identity
+from thymos_calibration.store import Calibration, identity
 
 F64 = NDArray[np.float64]
 

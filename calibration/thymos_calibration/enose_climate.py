@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thymos.errors import CalibrationError
 from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec, gas_channels
 from thymos_calibration.enose import channel_names, readings
-from thymos_calibration.store import Calibration, CalibrationError, identity
+from thymos_calibration.store import Calibration, identity
 
 F64 = NDArray[np.float64]
 

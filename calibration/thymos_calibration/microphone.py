@@ -9,8 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from thymos.errors import CalibrationError
 from thymos.samples import NS_PER_S, EndOfStream, Flag, Kind, Sample, Source
-from thymos_calibration.store import Calibration, CalibrationError, identity
+from thymos_calibration.store import Calibration, identity
 
 F64 = NDArray[np.float64]
 

@@ -18,16 +18,18 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from thymos.errors import ThymosError
+from thymos.errors import CalibrationError, NotCalibratedError
 from thymos.samples import StreamSpec, serial_number
 from thymos_drivers.camera import camera_serial
 from thymos_drivers.listing import port_serial
 
 SCHEMA = "thymos.calibration/1"
 _FACTS = {"schema", "kind", "device", "made_at", "thymos_version", "method", "quality"}
+_COMMANDS = {"camera-intrinsics": "camera", "enose-clean-air": "enose"}
 _MAX_BYTES = 1_000_000
 _STAMP = "%Y-%m-%dT%H%M%SZ"
 
@@ -41,10 +43,6 @@ MAX_AGE_DAYS: Mapping[str, float] = {
     "enose-climate": 90,
 }
 """After so many days a result is shown as old; other kinds never are."""
-
-
-class CalibrationError(ThymosError):
-    """A calibration cannot be made, written, found or read, or is too old."""
 
 
 def identity(spec: StreamSpec) -> str:
@@ -174,9 +172,9 @@ class CalibrationStore:
         """
         files = self.files(kind, device)
         if not files:
-            raise CalibrationError(
+            raise NotCalibratedError(
                 f"'{device}' has no calibration '{kind}' in {self.folder}",
-                hint=f"make one: thymos calibrate {kind.split('-', maxsplit=1)[0]}",
+                hint=f"make one: thymos calibrate {_COMMANDS.get(kind, kind)}",
             )
         result = read(files[-1])
         age = result.age_days()
@@ -189,18 +187,22 @@ class CalibrationStore:
         return result
 
     def load_for(
-        self, kind: str, spec: StreamSpec, *, max_age_days: float | None = None
+        self, kind: str, *specs: StreamSpec, max_age_days: float | None = None
     ) -> Calibration:
         """Return the newest result for the device of a stream: by serial number, then by name.
+
+        Args:
+            kind: What was calibrated.
+            specs: Of the device; of several for what is about several (camera, microphone).
+            max_age_days: What is older is an error.
 
         Raises:
             CalibrationError: As `load`.
         """
-        names = dict.fromkeys((identity(spec), spec.device or spec.name))
-        for name in names:
-            if self.files(kind, name):
-                return self.load(kind, name, max_age_days=max_age_days)
-        return self.load(kind, identity(spec), max_age_days=max_age_days)
+        each = [dict.fromkeys((identity(s), s.device or s.name)) for s in specs]
+        names = ["+".join(parts) for parts in product(*each)]
+        there = (name for name in names if self.files(kind, name))
+        return self.load(kind, next(there, names[0]), max_age_days=max_age_days)
 
     def path(self, result: Calibration) -> Path:
         """The file of a result that was loaded from here: the newest of its kind and device."""
@@ -246,27 +248,43 @@ class Known:
         kind: What was calibrated.
         age_days: How old the newest result is.
         old: Whether that is too old.
+        text: What it says and what becomes of it, in a few words; empty for most kinds.
     """
 
     device: str
     kind: str
     age_days: float
     old: bool
+    text: str = ""
 
 
 def known() -> list[Known]:
     """The newest calibration of every kind and device in the user's store."""
-    return [Known(c.device, c.kind, c.age_days(), c.old) for c in CalibrationStore().newest()]
+    newest = CalibrationStore().newest()
+    return [Known(c.device, c.kind, c.age_days(), c.old, _in_words(c)) for c in newest]
 
 
-def stored(kind: str, spec: StreamSpec) -> Path:
+def _in_words(result: Calibration) -> str:
+    """Of what is applied by itself: by how much, how sure, and whether it still is."""
+    late_ms, sure = result.values.get("offset_ms"), result.quality.get("confidence")
+    if result.kind != "av-sync" or not isinstance(late_ms, (int, float)):
+        return ""
+    what = f"sound {-late_ms:+.0f} ms, confidence {sure}"
+    return f"{what}, {'not applied any more' if result.old else 'applied by thymos run'}"
+
+
+def stored(kind: str, *specs: StreamSpec) -> Path:
     """The file of the newest result for the device of a stream, in the user's store.
+
+    Args:
+        kind: What was calibrated.
+        specs: Of the device, or of several, see `CalibrationStore.load_for`.
 
     Raises:
         CalibrationError: There is none, it is damaged, or it is too old.
     """
     store = CalibrationStore()
-    return store.path(store.load_for(kind, spec, max_age_days=MAX_AGE_DAYS.get(kind)))
+    return store.path(store.load_for(kind, *specs, max_age_days=MAX_AGE_DAYS.get(kind)))
 
 
 def read(path: Path | str) -> Calibration:

@@ -6,10 +6,10 @@ import threading
 from collections import deque
 from pathlib import Path
 
-from thymos.errors import ThymosError
+from thymos.errors import CalibrationError, ThymosError
 from thymos.samples import NS_PER_S, Sample, StreamSpec
 from thymos_calibration.enose import CLEAN_AIR_S, clean_air
-from thymos_calibration.store import CalibrationError, CalibrationStore
+from thymos_calibration.store import CalibrationStore
 
 MAX_READINGS = 40_000  # 100 Hz for the longest stretch and what is watched before it
 AWAY_S = 10.0

@@ -20,7 +20,7 @@ from thymos.errors import ConfigError, MissingExtraError
 from thymos.samples import Source, StreamSpec
 
 STORED = "thymos.stored"
-"""Entry points that find calibrations: functions `(kind, spec) -> Path`."""
+"""Entry points that find calibrations: functions `(kind, *specs) -> Path`."""
 
 StreamRole = Literal["camera", "microphone", "enose"]
 ROLES: tuple[StreamRole, ...] = ("camera", "microphone", "enose")
@@ -95,18 +95,19 @@ def open_uri(role: StreamRole, text: str, *, stream: str | None = None) -> Sourc
         raise ConfigError(f"the driver '{uri.scheme}' does not take these options: {err}") from err
 
 
-def stored_calibration(kind: str, spec: StreamSpec) -> Path:
+def stored_calibration(kind: str, *specs: StreamSpec) -> Path:
     """The file of the newest calibration of a stream's device, by its serial number, else name.
 
     Args:
         kind: What was calibrated, for example `enose-clean-air`.
-        spec: Of the open device.
+        specs: Of the open device; of both for what is about two (`av-sync`: camera, microphone).
 
     Raises:
-        ThymosError: There is none, it is damaged, or too old to be trusted.
+        NotCalibratedError: There is none.
+        CalibrationError: It is damaged, or too old to be trusted.
         MissingExtraError: Nothing that keeps calibrations is installed.
     """
     for point in entry_points(group=STORED):
-        find: Callable[[str, StreamSpec], Path] = point.load()
-        return find(kind, spec)
+        find: Callable[..., Path] = point.load()
+        return find(kind, *specs)
     raise MissingExtraError("thymos_calibration", "calibrate")

@@ -8,6 +8,8 @@
     │   ├── DeviceNotFoundError
     │   ├── DevicePermissionError
     │   └── DeviceLostError    it was there and went away
+    ├── CalibrationError       cannot be made, stored, read or trusted
+    │   └── NotCalibratedError this was never calibrated
     ├── ModelError             weights are missing or damaged, or a backend cannot run
     ├── RecordingError         a recording cannot be written or read
     ├── SharedMemoryError      a stream cannot be shared between processes
@@ -57,6 +59,14 @@ class DevicePermissionError(DeviceError):
 
 class DeviceLostError(DeviceError):
     """The device was open and went away."""
+
+
+class CalibrationError(ThymosError):
+    """A calibration cannot be made, written, found or read, or is too old."""
+
+
+class NotCalibratedError(CalibrationError):
+    """There is no calibration of this kind for this device."""
 
 
 class ModelError(ThymosError):

@@ -25,6 +25,7 @@ from thymos.pipeline import Pipeline
 from thymos.reading import Readers
 from thymos.samples import Counters, Sample, Source
 from thymos.supervise import shifted
+from thymos.sync import synced
 
 POLL_S = 0.01
 
@@ -109,7 +110,7 @@ class LiveRun:
     def __init__(self, sources: Sequence[Source], pipeline: Pipeline, clock: RobotClock) -> None:
         self._pipeline = pipeline
         self._clock = clock
-        moved = shifted(sources, pipeline.config.sources.offset_ms)
+        moved = synced(sources, pipeline.config.sources.offset_ms, pipeline.event)
         self._readers = Readers(moved, clock)
         self._perceivers = PerceiverThreads()
         self._cancel = threading.Event()

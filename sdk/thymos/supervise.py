@@ -94,11 +94,16 @@ class Shifted(Wrapper):
     Args:
         source: Not yet open.
         offset_ms: Added to each stamp; negative if the device is late.
+        origin: Where the offset comes from, for people.
     """
 
-    def __init__(self, source: Source, offset_ms: float) -> None:
+    def __init__(self, source: Source, offset_ms: float, origin: str = "sources.offset_ms") -> None:
         super().__init__(source)
-        self._offset_ms = offset_ms
+        self.move(offset_ms, origin)
+
+    def move(self, offset_ms: float, origin: str) -> None:
+        """Set the offset: once, before the first sample is read."""
+        self._offset_ms, self._offset_origin = offset_ms, origin
         self._seen: tuple[StreamSpec, StreamSpec] | None = None  # of the source, and ours
 
     @property
@@ -118,9 +123,9 @@ class Shifted(Wrapper):
         return dataclasses.replace(sample, t_ns=t_ns)
 
     def _told(self, plain: StreamSpec) -> StreamSpec:
-        if OFFSET_KEY in plain.extra:
+        if OFFSET_KEY in plain.extra or not self._offset_ms:
             return plain
-        moved = f"stamps moved by {self._offset_ms:+g} ms (sources.offset_ms)"
+        moved = f"stamps moved by {self._offset_ms:+g} ms ({self._offset_origin})"
         note = "; ".join(filter(None, (plain.extra.get("note", ""), moved)))
         extra = {**plain.extra, OFFSET_KEY: f"{self._offset_ms:g}", "note": note}
         return dataclasses.replace(plain, extra=extra)

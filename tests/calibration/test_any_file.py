@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from thymos.errors import CalibrationError
 from thymos.samples import Kind, StreamSpec
 from thymos_calibration import clock, enose, enose_climate
 from thymos_calibration.camera_report import camera_info
-from thymos_calibration.store import Calibration, CalibrationError, CalibrationStore, read
+from thymos_calibration.store import Calibration, CalibrationStore, read
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

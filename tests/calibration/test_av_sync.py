@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from thymos.errors import CalibrationError
 from thymos.models import ModelStore
 from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec, frozen
 from thymos_calibration.av_evaluate import again, judge, models
@@ -17,7 +18,6 @@ from thymos_calibration.av_events import clap_times, click_times, flash_times, p
 from thymos_calibration.av_observe import Observed, observe
 from thymos_calibration.av_sync import calibration, offset
 from thymos_calibration.cli import app
-from thymos_calibration.store import CalibrationError
 from thymos_drivers.media import AudioFile, VideoFile
 from thymos_drivers.testing import ListSource
 

@@ -12,14 +12,14 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from thymos.errors import ConfigError
+from thymos.errors import CalibrationError, ConfigError
 from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec
 from thymos_calibration.boards import Board
 from thymos_calibration.camera import Intrinsics, Views, calibrate
 from thymos_calibration.camera_report import stored_camera_info
 from thymos_calibration.camera_watch import from_source
 from thymos_calibration.cli import app
-from thymos_calibration.store import Calibration, CalibrationError, CalibrationStore
+from thymos_calibration.store import Calibration, CalibrationStore
 from thymos_drivers.testing import ListSource
 
 cv2 = pytest.importorskip("cv2", reason="pip install 'thymos[calibrate]'")

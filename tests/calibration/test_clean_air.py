@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from thymos.devices import open_uri
+from thymos.errors import CalibrationError
 from thymos.perceive.clean_air import load_clean_air
 from thymos.samples import Flag, Kind, Sample, StreamSpec
 from thymos_calibration.enose import baseline, clean_air, measure
-from thymos_calibration.store import CalibrationError, CalibrationStore
+from thymos_calibration.store import CalibrationStore
 from thymos_drivers.testing import ListSource
 
 SPEC = StreamSpec("enose", Kind.GAS, 10.0, (2,), "ohm", ("CO", "VOC"), device="nose 7")

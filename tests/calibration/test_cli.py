@@ -14,10 +14,11 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from thymos.devices import open_uri
+from thymos.errors import CalibrationError
 from thymos.samples import Kind, StreamSpec
 from thymos_calibration.av_observe import observe
 from thymos_calibration.cli import app
-from thymos_calibration.store import Calibration, CalibrationError, CalibrationStore, known
+from thymos_calibration.store import Calibration, CalibrationStore, known
 from thymos_drivers.camera import camera_serial
 
 

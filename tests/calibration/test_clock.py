@@ -10,11 +10,12 @@ from typer.testing import CliRunner
 
 from thymos.clock import ClockModel
 from thymos.clock.calibration import ClockCalibration
+from thymos.errors import CalibrationError
 from thymos.record import Recorder
 from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec
 from thymos_calibration.cli import app
 from thymos_calibration.clock import load, measure
-from thymos_calibration.store import CalibrationError, CalibrationStore
+from thymos_calibration.store import CalibrationStore
 from thymos_drivers.testing import ListSource
 
 MIC = StreamSpec(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from thymos.errors import CalibrationError
 from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec
 from thymos_calibration.enose import clean_air, measure
 from thymos_calibration.enose_climate import absolute_humidity, fit, load
-from thymos_calibration.store import CalibrationError, CalibrationStore
+from thymos_calibration.store import CalibrationStore
 from thymos_drivers.testing import ListSource
 
 SPEC = StreamSpec(

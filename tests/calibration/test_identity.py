@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from thymos.devices import stored_calibration
+from thymos.errors import CalibrationError
 from thymos.samples import Kind, StreamSpec
-from thymos_calibration.store import Calibration, CalibrationError, CalibrationStore, identity
+from thymos_calibration.store import Calibration, CalibrationStore, identity
 
 pytest.importorskip("serial", reason="pyserial is not installed (pip install 'thymos[enose]')")
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from thymos.errors import CalibrationError
 from thymos.samples import NS_PER_S, Flag, Health, Kind, Sample, StreamSpec
 from thymos_calibration.cli import app
 from thymos_calibration.microphone import (
@@ -22,7 +23,6 @@ from thymos_calibration.microphone import (
     octaves,
     sensitivity,
 )
-from thymos_calibration.store import CalibrationError
 from thymos_drivers.base import BaseSource
 from thymos_drivers.testing import ListSource
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from thymos_calibration.store import Calibration, CalibrationError, CalibrationStore, read
+from thymos.errors import CalibrationError
+from thymos_calibration.store import Calibration, CalibrationStore, read
 
 THEN = dt.datetime(2026, 11, 23, 4, 55, tzinfo=dt.timezone.utc)
 

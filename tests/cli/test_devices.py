@@ -12,6 +12,7 @@ from thymos.cli import devices as module
 from thymos.cli.devices import find_devices
 from thymos.devices import without_password
 from thymos.errors import MissingExtraError
+from thymos_calibration.store import Known
 
 
 @dataclass
@@ -69,9 +70,9 @@ def test_every_listing_is_asked_and_faults_are_rows() -> None:
 
 
 KNOWN = [
-    SimpleNamespace(device="/dev/video0", kind="camera-intrinsics", age_days=3.2, old=False),
-    SimpleNamespace(device="/dev/video0+Headset", kind="av-sync", age_days=400.0, old=True),
-    SimpleNamespace(device="/dev/video9", kind="camera-intrinsics", age_days=3.2, old=False),
+    Known("/dev/video0", "camera-intrinsics", 3.2, False),
+    Known("/dev/video0+Headset", "av-sync", 400.0, True, "not applied"),
+    Known("/dev/video9", "camera-intrinsics", 3.2, False),
 ]
 
 
@@ -90,10 +91,10 @@ def test_json_and_table(command: typer.Typer) -> None:
     runner = CliRunner()
     rows = json.loads(runner.invoke(command, ["--json"]).stdout)
     assert rows[1]["remedy"] == "sudo usermod -aG video you"
-    assert rows[0]["calibrations"] == ["camera-intrinsics 3 d", "av-sync 400 d, old"]
+    assert rows[0]["calibrations"] == ["camera-intrinsics 3 d", "av-sync 400 d, old (not applied)"]
     text = runner.invoke(command, [], env={"COLUMNS": "200"}).stdout
     assert "v4l2:/dev/video0" in text
-    assert "av-sync 400 d, old" in text
+    assert "av-sync 400 d, old (not applied)" in text
     assert "[red]x[/red]" in text
     assert "sudo usermod -aG video you" in text
     assert "no microphone is plugged in" in text

@@ -20,9 +20,10 @@ pytest.importorskip("thymos_msgs", reason="the messages are not built (make setu
 
 from ros_testing import wait_until
 from thymos.config import PerceiveConfig
+from thymos.errors import CalibrationError
 from thymos.perceive.smell import SmellPerceiver
 from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec
-from thymos_calibration.store import Calibration, CalibrationError, CalibrationStore, read
+from thymos_calibration.store import Calibration, CalibrationStore, read
 from thymos_nodes.zeroing import Zeroing
 
 pytestmark = [pytest.mark.ros, pytest.mark.xdist_group("ros")]

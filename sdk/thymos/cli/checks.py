@@ -174,7 +174,8 @@ def check_devices(devices: Sequence[Device]) -> Iterator[Finding]:
         yield Finding("devices", "none", "ok", "none is plugged in; files and sim: work without")
     for device in devices:
         level: Level = "ok" if device.usable else "warn"
-        text = f"{device.name} {device.detail}".strip()
+        known = f"; calibrated: {'; '.join(device.calibrations)}" if device.calibrations else ""
+        text = f"{device.name} {device.detail}".strip() + known
         yield Finding("devices", device.uri or device.role, level, text, device.remedy)
 
 

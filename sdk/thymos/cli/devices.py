@@ -42,6 +42,7 @@ class Known(Protocol):
     kind: str
     age_days: float
     old: bool
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ class Device:
         detail: Sizes, rates, serial number …
         usable: Whether this user can open it now.
         remedy: What to do if not.
-        calibrations: What was calibrated and how old that is: `av-sync 3 d`, `clock 40 d, old`.
+        calibrations: What was calibrated and how old that is: `clock 40 d, old`,
+            `av-sync 3 d (sound -170 ms, confidence 0.89, applied by thymos run)`.
     """
 
     role: str
@@ -103,6 +105,7 @@ def _of(device: Device, known: Sequence[Known]) -> tuple[str, ...]:
     names = {device.name, path, serial} - {""}
     return tuple(
         f"{clean(one.kind)} {one.age_days:.0f} d{', old' if one.old else ''}"
+        + (f" ({clean(one.text)})" if one.text else "")
         for one in known
         if names & {one.device, *one.device.split("+")}
     )

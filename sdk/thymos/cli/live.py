@@ -79,7 +79,7 @@ def record(
     """Record sensors with their capture times to MCAP; no perception, no models."""
     from thymos.record import Recorder
     from thymos.runner import run_capture
-    from thymos.supervise import shifted
+    from thymos.sync import synced
 
     chosen = settings(
         config,
@@ -103,7 +103,7 @@ def record(
             timer.daemon = True
             timer.start()
         stderr.print(f"recording to {out}; Ctrl-C ends it")
-        sources = shifted(sources, chosen.sources.offset_ms)
+        sources = synced(sources, chosen.sources.offset_ms, notes.on_note)
         counters = run_capture(sources, [recorder, _StopWhenFull(recorder, stop), notes], stop=stop)
     _summary(counters, {}, json=json)
     if recorder.full:
