@@ -143,6 +143,8 @@ class EmotionGuess(Model):
     label: str
     confidence: Unit
     level1: Emotion
+    valence: Signed | None = Field(default=None, description="Of the label, by our table.")
+    arousal: Signed | None = None
 
 
 class Step(Model):

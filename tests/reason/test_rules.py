@@ -47,15 +47,14 @@ def test_no_modality_fills_the_steps(cue, evidence_of):
     assert {"face", "words", "voice"} <= {s.modality for s in made.steps}
 
 
-def test_tree_has_three_levels_and_every_cue(cue, evidence_of):
+def test_tree_has_three_levels_and_circumstances_stand_beside_it(cue, evidence_of):
     given = [cue("face", "a smile", "joy"), cue("smell", "the air changed")]
-    (root,) = explain(evidence_of(given)).tree
+    root, place = explain(evidence_of(given)).tree
     assert (root.level, root.label) == ("emotion", "joy")
-    assert [n.level for n in root.children] == ["expression", "expression"]
-    leaves = [leaf for n in root.children for leaf in n.children]
-    assert {leaf.level for leaf in leaves} == {"attribute"}
-    assert {i for leaf in leaves for i in leaf.cue_ids} == {c.id for c in given}
-    assert root.children[1].label == "smell: context"
+    assert [n.label for n in root.children] == ["face: joyful"]
+    assert [leaf.level for leaf in root.children[0].children] == ["attribute"]
+    assert (place.level, place.label) == ("expression", "smell: context")
+    assert place.cue_ids == (given[1].id,)
 
 
 def test_nothing_perceived_abstains(evidence_of):

@@ -83,7 +83,7 @@ def fuse(cues: Sequence[Cue]) -> Affect:
         that sent a cue, with 0 for those that say nothing of the emotion.
     """
     ordered = sorted(cues, key=lambda c: (c.t0_ns, c.t1_ns, c.modality, c.name, c.track, c.id))
-    by_modality = {m: _of_person([c for c in ordered if c.modality == m]) for m in MODALITIES}
+    by_modality = {m: of_person([c for c in ordered if c.modality == m]) for m in MODALITIES}
     voices: dict[Modality, _Voice] = {}
     for modality, own in by_modality.items():
         voice = _listen(modality, own)
@@ -120,7 +120,7 @@ def distance(p: Reading, q: Reading) -> float:
     return math.sqrt(min(1.0, max(0.0, _divergence([(p, 0.5), (q, 0.5)]))))
 
 
-def _of_person(cues: list[Cue]) -> list[Cue]:
+def of_person(cues: list[Cue]) -> list[Cue]:
     """Keep the track with most evidence, and cues that belong to no track."""
     mass: dict[str, float] = {}
     for cue in cues:

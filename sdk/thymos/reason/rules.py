@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import Literal
 
 from thymos.contract import (
     EMOTIONS,
@@ -23,7 +24,8 @@ from thymos.contract import (
 )
 from thymos.reason.base import Affect, Evidence, TextSink
 from thymos.reason.check import lexicon
-from thymos.reason.fusion import top
+from thymos.reason.fusion import of_person, top
+from thymos.reason.labels import table
 from thymos.reason.wording import (
     MODALITY_NOUN,
     adjective,
@@ -36,6 +38,10 @@ from thymos.reason.wording import (
 
 MIN_PROBABILITY = 0.30
 """Below this the likeliest class is hardly more than a guess (7 classes, chance 0.14)."""
+UNCLEAR = "unclear"
+"""Label of the tree when no emotion is named."""
+EVEN = 0.2
+"""Arousal nearer to 0 than this is neither roused nor subdued."""
 MIN_MARGIN = 0.05
 """The likeliest class must lead by this much."""
 CONFLICT_TOLD = 0.35
@@ -83,7 +89,7 @@ class RulesReasoner:
             valence=affect.valence,
             arousal=affect.arousal,
             steps=steps(evidence, cues, emotions, reason),
-            tree=tree(evidence, emotions),
+            tree=tree(evidence, emotions, reason),
             conflict=conflict(affect),
             modality_weights=dict(affect.weights),
             unimodal={m: dict(r) for m, r in affect.unimodal.items()},
@@ -119,17 +125,10 @@ def abstain_reason(affect: Affect) -> str:
 def guesses(evidence: Evidence) -> tuple[EmotionGuess, ...]:
     """Emotions, most likely first: the fused classes and, if supported, one finer label."""
     fused = evidence.affect.fused
-    found = [
-        EmotionGuess(label=e, confidence=min(1.0, fused[e]), level1=e)
-        for e in EMOTIONS
-        if fused.get(e, 0.0) >= 0.05
-    ]
+    found = [table()[e].guess(min(1.0, fused[e])) for e in EMOTIONS if fused.get(e, 0.0) >= 0.05]
     finer = finer_label(evidence)
     if finer:
-        level1 = top(fused)
-        found.append(
-            EmotionGuess(label=finer, confidence=fused[level1] * FINER_SHARE, level1=level1)
-        )
+        found.append(table()[finer].guess(fused[top(fused)] * FINER_SHARE))
     return tuple(sorted(found, key=lambda g: -g.confidence))
 
 
@@ -173,7 +172,7 @@ def choose_cues(evidence: Evidence) -> tuple[Cue, ...]:
         return (not bears_affect(cue), -cue.confidence * (0.5 + support), cue.t0_ns, cue.id)
 
     queues = [
-        sorted(_telling([c for c in evidence.cues if c.modality == m]), key=worth)
+        sorted(_telling(of_person([c for c in evidence.cues if c.modality == m])), key=worth)
         for m in MODALITIES
     ]
     chosen: list[Cue] = []
@@ -279,29 +278,58 @@ def _says(affect: Affect, modality: Modality) -> str:
     return f"{MODALITY_NOUN[modality]} {verb} {label} ({reading[label]:.0%})"
 
 
-def tree(evidence: Evidence, emotions: Sequence[EmotionGuess]) -> tuple[TreeNode, ...]:
-    """Affective tree: one expression a modality under the emotion, attributes under it."""
-    expressions: list[TreeNode] = []
+def tree(
+    evidence: Evidence, emotions: Sequence[EmotionGuess], reason: str = ""
+) -> tuple[TreeNode, ...]:
+    """Affective tree of the person: attributes → expressions → emotion.
+
+    What tells of the emotion stands below one root, one expression a modality; circumstances stand
+    beside it as trees of their own, for they argue for nothing. Every cue of the person and of the
+    place is one attribute, and each node cites just the cues of the attributes below it.
+
+    Args:
+        evidence: Cues and their fusion.
+        emotions: The first one labels the root.
+        reason: Why no label is relied on: the root is then `unclear`.
+    """
+    telling: list[TreeNode] = []
+    beside: list[TreeNode] = []
     for modality in MODALITIES:
-        own = [c for c in evidence.cues if c.modality == modality]
-        if not own:
-            continue
-        telling = tuple(c.id for c in own if c.emotion)
-        reading = evidence.affect.unimodal.get(modality)
-        shown = adjective(top(reading)) if reading else "context"
-        attributes = tuple(
-            TreeNode(level="attribute", label=phrase(c), cue_ids=(c.id,)) for c in own
-        )
-        expressions.append(
-            TreeNode(
-                level="expression",
-                label=f"{modality}: {shown}",
-                cue_ids=telling or tuple(c.id for c in own),
-                children=attributes,
-            )
-        )
-    if not expressions:
-        return ()
-    label = emotions[0].label if emotions else "unknown"
-    ids = tuple(dict.fromkeys(i for node in expressions for i in node.cue_ids))
-    return (TreeNode(level="emotion", label=label, cue_ids=ids, children=tuple(expressions)),)
+        own = of_person([c for c in evidence.cues if c.modality == modality])
+        argues = any(bears_affect(c) for c in own)
+        for cues, place in (
+            ([c for c in own if argues and not _circumstance(c)], telling),
+            ([c for c in own if not argues or _circumstance(c)], beside),
+        ):
+            if cues:
+                shown = _shown(evidence, modality) if place is telling else "context"
+                leaves = [
+                    TreeNode(level="attribute", label=phrase(c), cue_ids=(c.id,)) for c in cues
+                ]
+                place.append(_over("expression", f"{modality}: {shown}", leaves))
+    if telling:
+        label = emotions[0].label if emotions and not reason else UNCLEAR
+        beside.insert(0, _over("emotion", label, telling))
+    return tuple(beside)
+
+
+def _over(
+    level: Literal["expression", "emotion"], label: str, children: Sequence[TreeNode]
+) -> TreeNode:
+    """A node that cites what its children cite."""
+    ids = tuple(dict.fromkeys(i for child in children for i in child.cue_ids))
+    return TreeNode(level=level, label=label, cue_ids=ids, children=tuple(children))
+
+
+def _circumstance(cue: Cue) -> bool:
+    return cue.name in lexicon().circumstance and not bears_affect(cue)
+
+
+def _shown(evidence: Evidence, modality: Modality) -> str:
+    """What a modality shows, as an adjective: its class, else how roused it is."""
+    reading = evidence.affect.unimodal.get(modality)
+    if reading:
+        return adjective(top(reading))
+    heard = [c.arousal for c in evidence.cues if c.modality == modality and c.arousal is not None]
+    roused = sum(heard) / len(heard) if heard else 0.0
+    return "roused" if roused > EVEN else "subdued" if roused < -EVEN else "even"
