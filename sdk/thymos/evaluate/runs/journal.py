@@ -51,7 +51,8 @@ class Journal:
         try:
             rows = [json.loads(line) for line in lines]
             before = rows[0]["made by"]
-            self.answers = {row["key"]: Answer(**row) for row in rows[1:]}
+            read = (Answer(**{**row, "found": tuple(row["found"])}) for row in rows[1:])
+            self.answers = {answer.key: answer for answer in read}
         except (ValueError, KeyError, TypeError) as err:
             raise ConfigError(f"'{self.path}' is no file of answers: {err}", hint=hint) from err
         if before != identity:

@@ -114,9 +114,14 @@ def _by_ray(make: Make, batches: Sequence[Sequence[Item]], crew: Crew) -> Iterat
 
     try:
         if crew.ray == "local":
-            ray.init(num_cpus=crew.jobs, include_dashboard=False, log_to_driver=False)
+            ray.init(
+                num_cpus=crew.jobs,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="error",
+            )
         else:
-            ray.init(address=crew.ray, log_to_driver=False)
+            ray.init(address=crew.ray, log_to_driver=False, logging_level="error")
     except Exception as err:  # ConnectionError, RuntimeError, ValueError: whatever the address does
         raise ConfigError(f"no Ray at '{crew.ray}': {err}", hint="--ray local needs none") from err
     try:
