@@ -8,6 +8,7 @@ import pytest
 
 from thymos.perceive.action_units import measure
 from thymos.perceive.facemesh import Mesh, Roi, cut
+from thymos.perceive.gaze import SIDES
 
 
 def ramp(height: int, width: int) -> np.ndarray:
@@ -50,21 +51,25 @@ def test_cut_is_black_outside_and_never_fails():
 @pytest.mark.parametrize(("scale", "roll"), [(1.0, 0.0), (0.4, 0.5), (3.0, -0.8)])
 def test_measures_ignore_size_and_roll(scale, roll):
     points = np.random.default_rng(7).normal(0, 40, (468, 3)).astype(np.float32)
-    points[33], points[263] = (-60, 0, 5), (60, 0, 5)
+    for wide, (right, left) in zip((60, 20, 80, 90), SIDES, strict=True):
+        points[right], points[left] = (-wide, 0, 5), (wide, 0, 5)
+    points[10], points[152] = (0, -90, 0), (3, 90, 8)
     turn = np.array(
         [[math.cos(roll), -math.sin(roll), 0], [math.sin(roll), math.cos(roll), 0], [0, 0, 1]]
     )
     moved = (points @ turn.T * scale + [300, 200, 0]).astype(np.float32)
     still, turned = measure(Mesh(points, 1.0)), measure(Mesh(moved, 1.0))
     for name in (f.name for f in dataclasses.fields(still)):
-        if name != "pitch_deg":  # the test's random face has no chin below its forehead
+        if name != "roll_deg":
             assert getattr(turned, name) == pytest.approx(getattr(still, name), abs=2e-3), name
+    assert turned.roll_deg == pytest.approx(still.roll_deg + math.degrees(roll), abs=1e-2)
 
 
 def test_yaw_is_positive_to_the_persons_left():
     points = np.zeros((468, 3), dtype=np.float32)
     # Turning to the own left takes the left eye away from the camera: its z grows.
-    points[33], points[263] = (-50, 0, -20), (50, 0, 20)
+    for right, left in SIDES:
+        points[right], points[left] = (-50, 0, -20), (50, 0, 20)
     points[152, 1] = 100
     assert measure(Mesh(points, 1.0)).yaw_deg == pytest.approx(
         math.degrees(math.atan2(40, 100)), 1e-3

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thymos.perceive.facemesh import LEFT_EYE, RIGHT_EYE, Mesh
+from thymos.perceive.gaze import head_pose
 
 F64 = NDArray[np.float64]
 
@@ -25,7 +26,7 @@ _BROW_RIGHT, _BROW_LEFT = (105, 66), (334, 296)
 _BROW_INNER_RIGHT, _BROW_INNER_LEFT = 107, 336
 _LID_RIGHT, _LID_LEFT = (159, 145), (386, 374)  # upper, lower
 _EYE_RIGHT, _EYE_LEFT = (33, 133), (362, 263)  # corners
-_FOREHEAD, _CHIN, _NOSE_TIP = 10, 152, 1
+_NOSE_TIP = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Measures:
         eye_open: Height of the eye opening over its width (AU5; near 0 in a blink, AU45).
         yaw_deg: Head turned; positive to the person's own left.
         pitch_deg: Head raised; positive up.
+        roll_deg: Head tilted; positive to the person's own left shoulder.
     """
 
     mouth_width: float
@@ -51,6 +53,7 @@ class Measures:
     eye_open: float
     yaw_deg: float
     pitch_deg: float
+    roll_deg: float
 
 
 def measure(mesh: Mesh) -> Measures:
@@ -79,7 +82,7 @@ def measure(mesh: Mesh) -> Measures:
         apart(*lid) / max(apart(*corner), 1e-6)
         for lid, corner in ((_LID_RIGHT, _EYE_RIGHT), (_LID_LEFT, _EYE_LEFT))
     ]
-    upright = p[_CHIN] - p[_FOREHEAD]
+    pose = head_pose(mesh)
     return Measures(
         mouth_width=apart(_MOUTH_RIGHT, _MOUTH_LEFT),
         mouth_lift=lower(lips, corners),
@@ -87,8 +90,9 @@ def measure(mesh: Mesh) -> Measures:
         brow_height=sum(brows) / 2,
         brow_gap=apart(_BROW_INNER_RIGHT, _BROW_INNER_LEFT),
         eye_open=sum(eyes) / 2,
-        yaw_deg=math.degrees(math.atan2(axis[2], math.hypot(axis[0], axis[1]))),
-        pitch_deg=math.degrees(math.atan2(upright[2], math.hypot(upright[0], upright[1]))),
+        yaw_deg=pose.yaw_deg,
+        pitch_deg=pose.pitch_deg,
+        roll_deg=pose.roll_deg,
     )
 
 

@@ -9,18 +9,22 @@ from typing import ClassVar
 from thymos.align.window import Window
 from thymos.config import PerceiveConfig
 from thymos.contract import Cue, Modality
+from thymos.errors import ModelError
 from thymos.models import ModelStore
 from thymos.perceive import expression
 from thymos.perceive.action_units import measure, mouth
-from thymos.perceive.face_cues import Look, face_cues, leave_cues
+from thymos.perceive.face_cues import face_cues, leave_cues
 from thymos.perceive.facemesh import Mesh
+from thymos.perceive.gaze import IrisNet, gaze_of
 from thymos.perceive.hearing import Ear
+from thymos.perceive.looks import Look
 from thymos.perceive.speaking import Mouth, Mouths, attribute
 from thymos.perceive.tracks import FaceTracker
 from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec
 
 HISTORY_NS = 130 * NS_PER_S  # the longest window is 60 s, and it may be asked for late
 BACK_NS = 30 * NS_PER_S  # a frame this much older: the clock was set back
+GAZE_EYES = 24.0  # pixels between the outer corners: an iris is then 5 across
 BETWEEN_NS = NS_PER_S // 40
 """Least time between two looks at known mouths. Speech needs 25 a second, expression does not."""
 
@@ -49,6 +53,8 @@ class FacePerceiver:
         self._followed_ns: int | None = None
         self._tracker: FaceTracker | None = None
         self._model: expression.ExpressionModel | None = None
+        self._iris: IrisNet | None = None
+        self._lacking: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()
         self._cell: int | None = None
         size = int(self._hz * HISTORY_NS / NS_PER_S) + 1
@@ -59,6 +65,10 @@ class FacePerceiver:
         """Load the networks; see `Perceiver.start`."""
         self._tracker = FaceTracker(self._store.path("face_mesh"))
         self._model = expression.load(self._store)
+        try:
+            self._iris = IrisNet(self._store.path("face_iris"))
+        except ModelError as err:
+            self._lacking = (f"gaze is not measured: {err} ({err.hint})",)
 
     def observe(self, sample: Sample) -> None:
         """Look at the frame if it is the first of its grid cell; else only follow known faces."""
@@ -92,8 +102,11 @@ class FacePerceiver:
         assert self._model is not None  # noqa: S101
         measures = measure(mesh)
         face = expression.face_crop(sample.payload, mesh)
+        gaze = None
+        if self._iris is not None and mesh.eye_distance >= GAZE_EYES:
+            gaze = gaze_of(mesh, self._iris.look(sample.payload, mesh))
         quality = mesh.presence * _size(mesh.eye_distance) * _frontal(measures.yaw_deg)
-        return Look(sample.t_ns, track, measures, quality, self._model.probabilities(face))
+        return Look(sample.t_ns, track, measures, quality, self._model.probabilities(face), gaze)
 
     def cues(self, window: Window) -> list[Cue]:
         """Sum up the looks of a window, person by person."""
@@ -102,7 +115,7 @@ class FacePerceiver:
         times = [t for t in self._times if window.t0_ns <= t < window.t1_ns]
         past = [look for look in self._looks if look.t_ns < window.t1_ns]
         inside = [look for look in past if look.t_ns >= window.t0_ns]
-        self.notes = ()
+        self.notes = self._lacking if inside else ()
         if times and not inside:
             self.notes = (f"no face was seen in {len(times)} frames looked at",)
         found: list[Cue] = []
@@ -121,7 +134,7 @@ class FacePerceiver:
 
     def close(self) -> None:
         """Let the networks go."""
-        self._tracker = self._model = None
+        self._tracker = self._model = self._iris = None
 
 
 def _size(eye_distance: float) -> float:

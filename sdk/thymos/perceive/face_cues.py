@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from thymos.align.window import Window
 from thymos.contract import EMOTIONS, Cue, Emotion
 from thymos.perceive.action_units import Measures
-from thymos.perceive.tflite import F32
+from thymos.perceive.learned.session import on_plane
+from thymos.perceive.looks import Look, who
+from thymos.perceive.pose_cues import gaze_cues, head_cues
 from thymos.samples import NS_PER_S
 
 F64 = NDArray[np.float64]
@@ -21,26 +23,6 @@ ON, OFF = 0.5, 0.3
 MIN_ACTION_NS = NS_PER_S // 5  # shorter is a slip of the mesh
 GONE_AFTER_NS = NS_PER_S // 2
 BLINK = 0.72  # of the usual eye opening
-AWAY_DEG = 25.0
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one frame said of one face.
-
-    Attributes:
-        t_ns: Capture time of the frame.
-        track: Whose face.
-        measures: Geometry.
-        quality: 0 … 1, from size, pose and how sure the landmark network was.
-        expression: Probabilities [7] in the order of `EMOTIONS`.
-    """
-
-    t_ns: int
-    track: str
-    measures: Measures
-    quality: float
-    expression: F32
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +33,6 @@ class Action:
     units: str
     phrase: str
     strength: Callable[[dict[str, F64]], F64]
-
-
-def who(track: str) -> str:
-    """A track as people read it: `person 1` for `p1`."""
-    return f"person {track.lstrip('Pp')}"
 
 
 def _above(values: F64, percentile: float, low: float, high: float) -> F64:
@@ -124,7 +101,8 @@ def face_cues(
     found.append(_expression(inside, reliability))
     found += _actions(past, window)
     found += _blinks(past, inside)
-    found += _head(inside)
+    found += head_cues(inside)
+    found += gaze_cues(inside)
     return found
 
 
@@ -186,6 +164,7 @@ def _expression(inside: Sequence[Look], reliability: float) -> Cue:
         name: round(float(p), 4) for name, p in zip(EMOTIONS, mean / mean.sum(), strict=True)
     }
     ranked = sorted(EMOTIONS, key=lambda name: -emotion[name])
+    valence, arousal = on_plane((mean / mean.sum()).astype(np.float32), EMOTIONS)
     enough = min(1.0, len(inside) / 4)
     track = inside[0].track
     return Cue(
@@ -199,6 +178,8 @@ def _expression(inside: Sequence[Look], reliability: float) -> Cue:
         text=f"{who(track)}'s face looks most like {ranked[0]} ({emotion[ranked[0]]:.2f}), then "
         f"{ranked[1]} ({emotion[ranked[1]]:.2f})",
         emotion=emotion,
+        valence=round(float(valence), 3),
+        arousal=round(float(arousal), 3),
         track=track,
     )
 
@@ -285,27 +266,6 @@ def _blinks(past: Sequence[Look], inside: Sequence[Look]) -> list[Cue]:
             t0_ns=inside[0].t_ns,
             t1_ns=inside[-1].t_ns,
             text=f"{who(inside[0].track)} blinks at least {count}× in {seconds:.1f} s",
-            track=inside[0].track,
-        )
-    ]
-
-
-def _head(inside: Sequence[Look]) -> list[Cue]:
-    yaw = float(np.median([look.measures.yaw_deg for look in inside]))
-    where = "towards the camera"
-    if abs(yaw) >= AWAY_DEG:
-        where = f"away to their {'left' if yaw > 0 else 'right'}"
-    return [
-        Cue(
-            id="",
-            modality="face",
-            name="head_yaw",
-            value=round(yaw, 1),
-            unit="deg",
-            confidence=0.7,
-            t0_ns=inside[0].t_ns,
-            t1_ns=inside[-1].t_ns,
-            text=f"{who(inside[0].track)}'s head is turned {where} ({yaw:+.0f} degrees)",
             track=inside[0].track,
         )
     ]

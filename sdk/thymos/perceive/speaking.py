@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from thymos.align.window import Window
 from thymos.contract import Cue, Modality
-from thymos.perceive.face_cues import who
 from thymos.perceive.hearing import RATE, Chunk, Ear, Span, speech_spans
+from thymos.perceive.looks import who
 from thymos.samples import NS_PER_S
 
 F64 = NDArray[np.float64]
@@ -45,7 +45,7 @@ LOW_HZ, HIGH_HZ = 250.0, 2000.0  # where an open mouth sounds
 STEEP, USUAL, DOUBT = 2.75, 0.75, 1.25
 """Log odds of a face against nobody in view: √seconds · (STEEP · score − USUAL) − DOUBT. Chance
 correlations shrink with the root of the length. Fitted on the clips named in docs/models.md."""
-CLEAR = 0.6
+CLEAR = 0.65
 """Named from this probability on."""
 MAJORITY = 0.6  # of the speech in a cue's span
 HEARD: tuple[Modality, ...] = ("voice", "words")

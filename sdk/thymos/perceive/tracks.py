@@ -170,7 +170,9 @@ class FaceTracker:
             self._tiles += 1
         # A face found twice is as sure as the surer says. Large first: who is near matters most
         # when there are more faces than room.
-        best = [(max(s for s, other in found if roi.overlap(other) > SAME), roi) for _, roi in found]
+        best = [
+            (max(s for s, other in found if roi.overlap(other) > SAME), roi) for _, roi in found
+        ]
         return sorted(best, key=lambda one: (-one[1].side, one[1].x))
 
     def _keep(self, one: _Seen, t_ns: int, *, moved: bool = True) -> None:
