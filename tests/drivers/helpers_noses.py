@@ -7,7 +7,6 @@ The board hears what a microcontroller hears: that its port is opened (it restar
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pty
 import select
@@ -17,29 +16,25 @@ import threading
 import time
 import tty
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
+from fault_table import Seen, fault_row
 from thymos_drivers.enose.wire import Description, WireEncoder
 
 
 def note_down(
     device: str,
     what: str,
-    told: str,
+    seen: Seen,
     *,
     lost: int | None = None,
     reported: int | None = None,
     again_s: float | None = None,
 ) -> None:
     """Add a row to the fault table, if THYMOS_FAULT_TABLE names a file for it."""
-    path = os.environ.get("THYMOS_FAULT_TABLE")
-    if path:
-        row = {"device": device, "what": what, "told": told or "nothing"}
-        more = {"lost": lost, "reported": reported, "good_again_s": again_s}
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row | more, ensure_ascii=False) + "\n")
+    more = {"lost": lost, "reported": reported, "good_again_s": again_s}
+    fault_row(device, what, seen, family="Electronic noses", **more)  # type: ignore[arg-type]
 
 
 BOOT = b"ets Jun  8 2016 00:22:57\r\nrst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n"

@@ -29,11 +29,21 @@ from helpers_noses import (
     note_down,
 )
 
-from thymos.samples import NS_PER_S, Counters, Flag, Health, Sample
+from thymos.samples import (
+    NS_PER_S,
+    Counters,
+    Flag,
+    Health,
+    HealthReport,
+    Kind,
+    Sample,
+    StreamSpec,
+)
 from thymos_drivers.enose.cyranose import CyranoseDecoder
 from thymos_drivers.enose.decoder import Decoder
 from thymos_drivers.enose.detect import Wish
 from thymos_drivers.enose.intake import Intake
+from witness import Witness
 
 STEP_NS = 100_000_000
 LEARN = 12
@@ -47,11 +57,26 @@ Fault = Callable[[bytes], bytes]
 
 
 @dataclass
+class Bench:
+    """A nose in made up time, for a witness; also its clock."""
+
+    spec: StreamSpec
+    counters: Counters
+    health: HealthReport = field(default_factory=lambda: HealthReport(Health.OK))
+    live: bool = True
+    ns: int = 0
+
+    def now_ns(self) -> int:
+        return self.ns
+
+
+@dataclass
 class Run:
     """What came out of one run."""
 
     samples: list[Sample]
     counters: Counters
+    seen: Witness
     told: list[str] = field(default_factory=list)
 
     @property
@@ -71,7 +96,10 @@ def play(
 ) -> Run:
     """Run the firmware in made up time against its decoder."""
     decoder = learn(firmware)
-    run = Run([], Counters())
+    names = (*decoder.names, *decoder.climate)
+    spec = StreamSpec("enose", Kind.GAS, 0.0, (len(names),), decoder.unit, names, device="nose")
+    bench = Bench(spec, Counters())
+    run = Run([], bench.counters, Witness(bench, clock=bench))  # type: ignore[arg-type]
     intake = Intake("enose", decoder, run.counters, climate=decoder.climate)
     began = 0
     for n in range(LEARN, total):
@@ -89,10 +117,14 @@ def play(
         data += faults.get(n, lambda row: row)(row)
         samples = intake.feed(data, now_ns + 3_000_000)
         run.samples += samples
+        bench.ns = now_ns + 3_000_000
         if samples:
-            health = intake.health()
-            if health.reason and health.reason not in run.told:
-                run.told.append(health.reason)
+            bench.health = intake.health()
+            reason = bench.health.reason
+            if reason and reason not in run.told:
+                run.told.append(reason)
+        for sample in samples or [None]:
+            run.seen.look(sample)
     return run
 
 
@@ -119,8 +151,7 @@ def learn(firmware: Firmware) -> Decoder:
 
 
 def tell(kind: type[Firmware], what: str, run: Run) -> None:
-    told, lost = "; ".join(run.told), run.missing
-    note_down(kind.name, what, told, lost=lost, reported=run.counters.dropped)
+    note_down(kind.name, what, run.seen, lost=run.missing, reported=run.counters.dropped)
 
 
 def middle(row: bytes) -> int:
@@ -172,7 +203,7 @@ def test_readings_that_vanish_whole_are_counted(kind: type[Firmware]) -> None:
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.name)
 def test_a_restart_is_told_and_costs_nothing_else(kind: type[Firmware]) -> None:
     run = play(kind(), {}, restart_at=AT)
-    tell(kind, "micro-controller restarts", run)
+    tell(kind, "clock reset: the micro-controller restarts", run)
     assert [n for n in run.numbers if n >= 0] == list(range(run.numbers[0], TOTAL))
     assert run.counters.dropped == 0
     knows = kind().ticks or BOOT in kind().boot or kind is Cyranose
@@ -208,7 +239,12 @@ def swapped(old: bytes, new: bytes) -> Fault:
     [
         (SmellNet, "sentinel", swapped(b",17,", b",4294967295,"), "stands for no reading"),
         (SmellNet, "rail", swapped(b",818,", b",1023,"), "end of its range"),
-        (SmellNet, "stuck air", swapped(b",38.72,", b",100.00,"), "outside what it can measure"),
+        (
+            SmellNet,
+            "air at its stop",
+            swapped(b",38.72,", b",100.00,"),
+            "outside what it can measure",
+        ),
         (SmellNet, "empty cell", swapped(b",67,", b",,"), "no value"),
         (Parallel, "gas not valid", swapped(b"b0, 1", b"90, 1"), "no value"),
         (Parallel, "stuck", lambda row: row.split(b"\r\n")[0] + b"\r\n", "no value"),
@@ -223,7 +259,7 @@ def test_values_that_are_none(kind: type[Firmware], what: str, fault: Fault, rea
     assert not any(s.flags & Flag.INVALID for s in bad)
     assert np.isfinite(run.samples[-1].payload).all()
     assert run.counters.dropped == 0
-    if what != "stuck air":
+    if what != "air at its stop":
         assert any(reason in text for text in run.told)
 
 

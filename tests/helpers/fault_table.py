@@ -5,12 +5,29 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Protocol
+
+
+class Seen(Protocol):
+    """What people read while it happened; see `witness`."""
+
+    @property
+    def diagnostics(self) -> str:
+        """`/diagnostics`: level, message, remedy, counters."""
+
+    @property
+    def terminal(self) -> str:
+        """The lines of `thymos run`."""
+
+    @property
+    def samples(self) -> str:
+        """What the samples carry."""
 
 
 def fault_row(
     device: str,
     what: str,
-    told: str,
+    seen: Seen,
     *,
     family: str,
     lost: int | None = None,
@@ -22,9 +39,10 @@ def fault_row(
     Args:
         device: Which device, and how it was played.
         what: What happened to it.
-        told: What people read: health and its remedy, the terminal's line, the error and its hint.
+        seen: What was said.
         family: Heading it stands under.
-        lost: Samples that never reached the reader, counted by the test itself.
+        lost: Samples that the device made and that never reached the reader, counted by the test
+            itself; None where nothing was being read.
         reported: Samples that the driver says are lost.
         good_again_s: From the end of the fault to the next good sample.
     """
@@ -35,7 +53,9 @@ def fault_row(
         "family": family,
         "device": device,
         "what": what,
-        "told": told,
+        "diagnostics": seen.diagnostics,
+        "terminal": seen.terminal,
+        "samples": seen.samples,
         "lost": lost,
         "reported": reported,
         "good_again_s": None if good_again_s is None else round(good_again_s, 2),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from thymos.errors import ThymosError
 
 VIVID = ("vivid", "n_devs=1", "node_types=0x1", "num_inputs=1", "input_types=0")
 
@@ -60,22 +63,28 @@ def monitor(command: str) -> str:
     return said.partition(b"\r\n")[2].decode(errors="replace").removesuffix("(qemu) ").strip()
 
 
-def as_nobody(work: Callable[[], str]) -> str:
-    """Run `work` in a child that has no rights and no groups; what it returns."""
+def as_nobody(open_it: Callable[[], object]) -> ThymosError | None:
+    """Open a device in a child that has no rights and no groups; what is said about it."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
+        told: object = None
         try:
             os.setgroups([])
             os.setgid(65534)
             os.setuid(65534)
-            said = work()
+            open_it()
+        except ThymosError as err:
+            told = type(err), str(err), err.hint
         except BaseException as err:
-            said = f"{type(err).__name__}: {err}"
-        os.write(write, said.encode())
+            told = ThymosError, f"{type(err).__name__}: {err}", ""
+        os.write(write, pickle.dumps(told))
         os._exit(0)
     os.close(write)
-    with os.fdopen(read) as pipe:
-        said = pipe.read()
+    with os.fdopen(read, "rb") as pipe:
+        told = pickle.loads(pipe.read())
     os.waitpid(pid, 0)
-    return said
+    if told is None:
+        return None
+    kind, text, hint = told
+    return kind(text, hint=hint)

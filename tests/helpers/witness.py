@@ -69,6 +69,7 @@ class Witness(Wrapper):
         self._diagnostics = diagnostics()
         self._rate = self._diagnostics.Rate() if self._diagnostics else None
         self._statuses: list[tuple[bytes, str]] = []
+        self._notes: list[str] = []
         self._begun = False
 
     def _note(self, text: str) -> None:
@@ -99,21 +100,23 @@ class Witness(Wrapper):
         self._teller.look()
         if sample is not None:
             self._view.on_sample(sample)
+            self._notes.append(sample.note)
         if self._rate is None:
             return
         now_ns = self._clock.now_ns()
         if sample is not None:
             self._rate.tick(now_ns)
         nominal_hz = self._nominal()
-        if self._rate.total > 1:
-            task = self._diagnostics.of_source(
-                self.health,
-                self.counters,
-                measured_hz=self._rate.hz(now_ns) if nominal_hz else 1.0,
-                nominal_hz=nominal_hz,
-                facts={},
-            )
-            self._keep(self._diagnostics.array("node", "device", [task], now_ns).status[0])
+        if nominal_hz and self._rate.total < 2:
+            return  # "no samples yet"
+        task = self._diagnostics.of_source(
+            self.health,
+            self.counters,
+            measured_hz=self._rate.hz(now_ns) if nominal_hz else 1.0,
+            nominal_hz=nominal_hz,
+            facts={},
+        )
+        self._keep(self._diagnostics.array("node", "device", [task], now_ns).status[0])
 
     def _nominal(self) -> float:
         if self._nominal_hz is not None:
@@ -129,6 +132,12 @@ class Witness(Wrapper):
             self._statuses[-1] = said
         else:
             self._statuses.append(said)
+
+    @property
+    def samples(self) -> str:
+        """What the samples themselves say of it (`Sample.note`)."""
+        numberless = {re.sub(r"\d+", "", note): note for note in self._notes if note}
+        return "; ".join(list(numberless.values())[:2])
 
     @property
     def diagnostics(self) -> str:
@@ -151,7 +160,7 @@ class Witness(Wrapper):
     def terminal(self) -> str:
         """The lines that `thymos run` printed, and how its table shows the stream now."""
         row = self._view._scene.streams[self.spec.name] if self._begun else None
-        lines = [line.strip() for line in self._paper.getvalue().splitlines()]
+        lines = [_lines(self._paper)]
         if row is not None:
             state, _ = row.state(self._clock.now_ns() / 1e9)
             lines.append(f"{state}, lost {row.lost}" if row.lost else state)
@@ -166,12 +175,32 @@ class Refused:
             paper = io.StringIO()
             patch.setattr(cli, "stderr", Console(file=paper, width=1000, highlight=False))
             cli._tell(str(err), err.hint)
-        self.terminal = " / ".join(line.strip() for line in paper.getvalue().splitlines())
-        self.diagnostics = ""
+        self.terminal = _lines(paper)
+        self.diagnostics = self.samples = ""
         if (module := diagnostics()) is not None:
             task = module.of_lifecycle("unconfigured", err, active=False)
             status = module.array("node", "device", [task], time.time_ns()).status[0]
             self.diagnostics = _words(status)
+
+
+class Recorded:
+    """What a recorder says on the terminal; no node records, so /diagnostics has nothing of it."""
+
+    diagnostics, samples = "no node records", ""
+
+    def __init__(self) -> None:
+        self._paper = io.StringIO()
+        console = Console(file=self._paper, width=1000, force_terminal=False, highlight=False)
+        self.on_note = LiveView(console).on_note
+
+    @property
+    def terminal(self) -> str:
+        """The lines that were printed."""
+        return _lines(self._paper)
+
+
+def _lines(paper: io.StringIO) -> str:
+    return " / ".join(filter(None, map(str.strip, paper.getvalue().splitlines())))
 
 
 def _words(status: Any) -> str:

@@ -22,6 +22,7 @@ from thymos.errors import MediaError, RecordingError
 from thymos.record import Recorder, open_recording
 from thymos.record.mcapfile import McapFile
 from thymos.samples import EndOfStream, Kind, Sample, StreamSpec
+from witness import Recorded
 
 NOSE = StreamSpec("enose", Kind.GAS, 10.0, (3,), "ohm", ("a", "b", "c"))
 CAMERA = StreamSpec("camera", Kind.VIDEO, 30.0, (120, 160, 3), "rgb8")
@@ -195,16 +196,20 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_really_full_disk(tiny_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(McapFile, "CHUNK_BYTES", 20_000)
-    recorder = Recorder(tiny_disk / "full.mcap", RecordConfig(min_free_bytes=0))
+    seen = Recorded()
+    path, config = tiny_disk / "full.mcap", RecordConfig(min_free_bytes=0)
+    recorder = Recorder(path, config, on_note=seen.on_note)
     recorder.on_stream(CAMERA)
     for i in range(100):
         recorder.on_sample(noise(i))
     recorder.close()
-    (told,) = (n for n in recorder.notes if "No space left" in n)
+    assert any("No space left" in n for n in recorder.notes)
     kept = count(recorder.path, "camera")
     assert kept > 3
     what = f"disk full: {kept} of 100 pictures are in the file, which can be read"
-    fault_row("a disk of 400 kB", what, told, family="Recording")
+    lost, reported = 100 - kept, recorder.dropped["camera"]
+    fault_row("a disk of 400 kB", what, seen, family="Recording", lost=lost, reported=reported)
+    assert lost == reported
 
 
 def test_the_size_limit_ends_the_recording_whole(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ class McapFile:
 
     Attributes:
         live: Whether chunks also end by the wall clock.
+        torn: Whether a write failed: the messages of the chunk that was open are lost.
 
     Raises:
         RecordingError: The folder does not exist or cannot be written, or the name is taken.
@@ -68,7 +69,7 @@ class McapFile:
             chunk_size=self.CHUNK_BYTES,
             compression=CompressionType.LZ4 if quick else CompressionType.ZSTD,
         )
-        self.live = False
+        self.live = self.torn = False
         self._flushed_at = self._synced_at = time.monotonic()
         self._pending = 0
         self._chunk_log: int | None = None  # log time of the first message of the open chunk
@@ -210,6 +211,7 @@ class McapFile:
         try:
             return call(*args, **named)
         except OSError as err:
+            self.torn = True
             self._out.rewind()
             reason = err.strerror or str(err)
             raise FileFullError(f"the disk does not take more: {reason}") from err

@@ -159,7 +159,8 @@ class Recorder(Observer):
         except RecordingError as err:
             self.path = self._file.part
             self._note(f"{err}; what was recorded can be read from '{self.path}'")
-            self._lose(self._unsaved)
+        if self._file.torn:
+            self._lose(self._unsaved.elements())
         lost = {k: v for k, v in self.dropped.items() if v}
         if lost:
             why = "it had stopped" if self._full else "writing was too slow"

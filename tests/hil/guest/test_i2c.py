@@ -15,10 +15,12 @@ from bme680 import constants as c
 from helpers_bme import Chip
 from smbus2 import SMBus
 
+from fault_table import Seen, fault_row
 from hil_guest import as_nobody, modprobe, wait_for
 from thymos.devices import open_uri
-from thymos.errors import DeviceNotFoundError, ThymosError
+from thymos.errors import DeviceNotFoundError, DevicePermissionError
 from thymos.samples import Flag, Health, Sample, Source, gas_channels
+from witness import Refused
 
 ADDRESS = 0x76
 
@@ -118,6 +120,7 @@ def test_no_chip_at_the_address(bus: int, wires: SMBus) -> None:
                        ) as told:  # fmt: skip
         nose(f"i2c:{bus}?address=0x77").open()
     assert told.value.hint == f"i2cdetect -y {bus}"
+    note("never there", Refused(told.value))
 
 
 def test_another_chip_at_the_address(bus: int, wires: SMBus) -> None:
@@ -125,6 +128,7 @@ def test_another_chip_at_the_address(bus: int, wires: SMBus) -> None:
     with pytest.raises(DeviceNotFoundError, match="CHIP ID") as told:
         nose(f"i2c:{bus}").open()
     assert told.value.hint == f"i2cdetect -y {bus}"
+    note("another chip at its address", Refused(told.value))
 
 
 def test_no_such_bus(bus: int) -> None:
@@ -136,14 +140,12 @@ def test_no_such_bus(bus: int) -> None:
 def test_this_user_is_not_in_the_group(bus: int, wires: SMBus) -> None:
     subprocess.run(["chmod", "660", f"/dev/i2c-{bus}"], check=True)
 
-    def tell() -> str:
-        try:
-            nose(f"i2c:{bus}").open()
-        except ThymosError as err:
-            return f"{type(err).__name__}: {err} ({err.hint})"
-        return "opened"
+    told = as_nobody(nose(f"i2c:{bus}").open)
+    assert isinstance(told, DevicePermissionError)
+    assert str(told) == f"this user may not open /dev/i2c-{bus}"
+    assert told.hint == "sudo usermod -aG i2c $USER, then log in again"
+    note("permission denied: this user is not in the group", Refused(told))
 
-    assert as_nobody(tell) == (
-        f"DevicePermissionError: this user may not open /dev/i2c-{bus} "
-        "(sudo usermod -aG i2c $USER, then log in again)"
-    )
+
+def note(what: str, seen: Seen) -> None:
+    fault_row("BME688 (i2c-stub, emulated)", what, seen, family="Electronic noses")

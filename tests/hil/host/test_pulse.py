@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 import thymos_drivers.microphone as driver
-from fault_table import fault_row
+from fault_table import Seen, fault_row
 from hil_pulse import Daemon
 from hil_sound import RATE, hear, write_noise
 from thymos.clock import MonotonicClock
@@ -22,6 +22,7 @@ from thymos.errors import DeviceError, DeviceLostError
 from thymos.samples import NS_PER_S, Flag, Health, Sample, Source
 from thymos.supervise import Supervisor
 from thymos_drivers import listing
+from witness import Refused, Witness
 
 URI = f"portaudio:vmic?rate={RATE}&block_ms=20"
 
@@ -40,24 +41,29 @@ def noise(tmp_path: Path) -> tuple[Path, NDArray[np.int16]]:
 
 def note(
     what: str,
-    told: str,
+    seen: Seen,
     *,
     again_s: float | None = None,
     lost: int | None = None,
     reported: int | None = None,
 ) -> None:
     more = {"good_again_s": again_s, "lost": lost, "reported": reported}
-    fault_row("PulseAudio, 16 kHz", what, told, family="Microphones", **more)
+    fault_row("PulseAudio, 16 kHz", what, seen, family="Microphones", **more)
+
+
+def watched(patience_s: float = 10.0) -> Witness:
+    return Witness(Supervisor(microphone(), MonotonicClock(), patience_s=patience_s))
+
+
+def missing(samples: list[Sample]) -> int:
+    """Blocks that lack between these, by the clock of the converter."""
+    steps = (b.t_ns - a.t_ns - len(a.payload) * NS_PER_S // RATE for a, b in pairwise(samples))
+    return sum(max(0, round(step / 20e6)) for step in steps)
 
 
 def since(after: list[Sample], back_ns: int) -> float:
     """Seconds until the first block that was captured after the fault ended."""
     return next(s.t_recv_ns - back_ns for s in after if s.t_recv_ns > back_ns) / NS_PER_S
-
-
-def words(source: Source) -> str:
-    health = source.health
-    return f"{health.health.value}: {health.reason}; {health.remedy}"
 
 
 def play(path: Path) -> subprocess.Popen[bytes]:
@@ -94,7 +100,7 @@ def test_every_frame_arrives_once_and_stamps_lie_on_the_grid(
 
 
 def test_a_killed_daemon_is_a_lost_device_that_comes_back(daemon: Daemon) -> None:
-    source = Supervisor(microphone(), MonotonicClock())
+    source = watched()
     with source:
         before = hear(source, 0.5)
         daemon.kill()
@@ -106,9 +112,11 @@ def test_a_killed_daemon_is_a_lost_device_that_comes_back(daemon: Daemon) -> Non
         back_ns = time.monotonic_ns()
         after = hear(source, 0.5)
         assert source.counters.reconnects == 1
-        events = source.events()
-        assert "lost" in events[0]
-    note("sound server killed, started again", "; ".join(events), again_s=since(after, back_ns))
+        assert "lost" in source.events()[0]
+        reported = source.counters.dropped
+        lost = missing(before) + missing(after)  # while there was no server nothing was made
+        what, again_s = "sound server killed, started again", since(after, back_ns)
+        note(what, source, again_s=again_s, lost=lost, reported=reported)
     assert after[0].flags & Flag.GAP_BEFORE
     assert after[0].t_ns > before[-1].t_ns
 
@@ -122,25 +130,29 @@ def test_a_daemon_that_is_gone_is_told_when_opening(daemon: Daemon) -> None:
 
 
 def test_a_hung_daemon_is_a_stall_with_a_remedy_and_goes_on(daemon: Daemon) -> None:
-    with microphone() as source:
-        hear(source, 0.3)
+    source = watched()
+    with source:
+        before = hear(source, 0.3)
         daemon.signal(signal.SIGSTOP)
         deadline = time.monotonic() + 10
         while source.health.health is not Health.STALLED:
             assert time.monotonic() < deadline
             source.read(0.2)
-        said = words(source)
-        assert "sound server" in said
+        assert "sound server" in source.health.remedy
         daemon.signal(signal.SIGCONT)
         back_ns = time.monotonic_ns()
         after = hear(source, 1.0)
         assert source.health.health is Health.OK
-    note("sound server hangs for 1 s (SIGSTOP), goes on", said, again_s=since(after, back_ns))
-    assert all(b.t_ns > a.t_ns for a, b in pairwise(after))
+        assert source.events()[-1] == "ok again"
+        lost, reported = missing(before + after), source.counters.dropped
+        what, again_s = "sound server hangs for 1 s (SIGSTOP), goes on", since(after, back_ns)
+        note(what, source, again_s=again_s, lost=lost, reported=reported)
+    assert lost == reported
+    assert all(b.t_ns > a.t_ns for a, b in pairwise(before + after))
 
 
 def test_a_daemon_that_hangs_for_long_is_opened_again_when_it_answers(daemon: Daemon) -> None:
-    source = Supervisor(microphone(), MonotonicClock(), patience_s=3.0)
+    source = watched(patience_s=3.0)
     with source:
         before = hear(source, 0.3)
         daemon.signal(signal.SIGSTOP)
@@ -155,40 +167,44 @@ def test_a_daemon_that_hangs_for_long_is_opened_again_when_it_answers(daemon: Da
         daemon.signal(signal.SIGCONT)
         back_ns = time.monotonic_ns()
         after = hear(source, 0.5)
-        events = source.events()
-        assert source.counters.reconnects == 1, events
-        assert "silent" in events[0]
-    what = "sound server hangs for 10 s; patience set to 3 s"
-    note(what, "; ".join(events), again_s=since(after, back_ns))
+        assert source.counters.reconnects == 1, source.events()
+        assert any("silent" in event for event in source.events())
+        what, again_s = "sound server hangs for 10 s; patience set to 3 s", since(after, back_ns)
+        lost = missing(before) + missing(after)  # it was opened anew: what it kept is of the past
+        note(what, source, again_s=again_s, lost=lost, reported=source.counters.dropped)
     assert after[0].flags & Flag.GAP_BEFORE
     assert after[0].t_ns > before[-1].t_ns + 3 * NS_PER_S
 
 
 def test_digital_silence_is_said(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver, "_MUTED_S", 1.0)
-    with microphone() as source:
-        hear(source, 1.5)  # nothing is played: zeros
+    source = watched()
+    with source:
+        got = hear(source, 1.5)  # nothing is played: zeros
         assert source.health.health is Health.DEGRADED
         assert "muted" in source.health.reason
-        note("muted: digital silence", words(source))
+        lost, reported = missing(got), source.counters.dropped
+        note("muted: digital silence", source, lost=lost, reported=reported)
+    assert lost == reported == 0
 
 
 def test_a_slow_reader_loses_the_oldest_and_it_is_counted(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(driver, "_QUEUE_S", 0.2)
-    with microphone() as source:
+    source = watched()
+    with source:
         before = hear(source, 0.2)
         time.sleep(2.0)
         after = hear(source, 0.3)
         dropped = source.counters.dropped
     assert dropped > 50
-    hole_ns = after[0].t_ns - before[-1].t_ns - len(before[-1].payload) * NS_PER_S // RATE
     rest = sum(b.seq == a.seq + 1 for a, b in pairwise([*before, *after])) + 1
-    lost = round(hole_ns / 20e6)  # blocks of 20 ms, by the clock of the converter
+    lost = missing([*before, *after])
     assert rest == len(before) + len(after) - 1  # one hole
     assert abs(lost - dropped) <= 1
-    note("reader sleeps for 2 s", after[0].note, lost=lost, reported=dropped)
+    assert "not read in time" in after[0].note
+    note("slow consumer: the reader sleeps for 2 s", source, lost=lost, reported=dropped)
     assert after[0].flags & Flag.GAP_BEFORE
     assert after[0].t_recv_ns - after[0].t_ns < NS_PER_S
 
@@ -196,7 +212,7 @@ def test_a_slow_reader_loses_the_oldest_and_it_is_counted(
 def test_a_name_nobody_has(daemon: Daemon) -> None:
     with pytest.raises(DeviceError, match="'Nobody'") as told:
         microphone("portaudio:Nobody").open()
-    note("never there", f"{told.value}; {told.value.hint}")
+    note("never there", Refused(told.value))
 
 
 def test_a_lost_device_raises_what_a_reader_without_supervisor_sees(daemon: Daemon) -> None:
