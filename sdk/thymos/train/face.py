@@ -18,8 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from thymos.evaluate.classification import (
+    accuracy,
+    expected_calibration_error,
+    fit_temperature,
+    softmax,
+    uar,
+)
 from thymos.train.data import FACE_LABELS, Faces, fer2013
-from thymos.train.metrics import accuracy, expected_calibration_error, fit_temperature, softmax, uar
 
 
 def run(  # noqa: PLR0917

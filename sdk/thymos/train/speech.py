@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thymos.evaluate.classification import fit_temperature, uar
 from thymos.train.data import RAVDESS_LABELS, Clip, emodb, ravdess, read_pcm, trim
-from thymos.train.metrics import fit_temperature, uar
 
 FOLDS = 6
 LONGEST_S = 12

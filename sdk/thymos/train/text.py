@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thymos.evaluate.classification import f1_scores
 from thymos.train.data import EKMAN, Texts, goemotions
-from thymos.train.metrics import f1_scores
 
 LONGEST = 64
 
