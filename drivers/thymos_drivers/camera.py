@@ -13,12 +13,12 @@ The stamp of a frame is the kernel's (CLOCK_MONOTONIC), not the time of its arri
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from thymos.clock import host_stamp_ns
+from thymos.controls import Control
 from thymos.errors import (
     ConfigError,
     DeviceError,
@@ -29,6 +29,7 @@ from thymos.samples import NS_PER_S
 from thymos_drivers.base import number
 from thymos_drivers.capture import Capture
 from thymos_drivers.packets import keep_packets
+from thymos_drivers.v4l2_controls import V4l2Controls
 
 
 def open_v4l2(
@@ -86,15 +87,32 @@ class V4l2Camera(Capture):
         super().__init__(device, stream=stream, keep=keep)
         self._device = device
         self._options = options
-        self._controls = controls or {}
+        self._controls = dict(controls or {})
+        self._path = ""
+
+    def controls(self) -> list[Control]:
+        """See `Controlled`."""
+        return self._reach().all()
+
+    def set_control(self, name: str, value: int) -> None:
+        """See `Controlled`."""
+        self._reach().set({name: value})
+        self._controls[name] = value  # for when it is opened again
+
+    def _reach(self) -> V4l2Controls:
+        if not self._opened:
+            raise DeviceError(f"'{self._spec.device}' is not open now", hint="thymos devices")
+        return V4l2Controls(self._path)
 
     def _connect(self, av: Any) -> tuple[Any, Any]:
         path = find_camera(self._device)
-        set_controls(path, self._controls)
+        if self._controls:
+            V4l2Controls(path).set(self._controls)
         try:
             container = self._capture(av, path)
         except (OSError, ValueError, av.error.FFmpegError) as err:
             raise open_error(path, err) from err
+        self._path = path
         self._spec = replace(self._spec, device=path)
         return container, container.streams.video[0]
 
@@ -128,37 +146,10 @@ def read_controls(text: str) -> dict[str, int]:
         if not re.fullmatch(r"[a-z0-9_]+", name) or not re.fullmatch(r"-?\d{1,12}", value):
             raise ConfigError(
                 f"option set='{text}' is wrong at '{part}'",
-                hint="write set=auto_exposure:1,gain:10; names: v4l2-ctl --list-ctrls",
+                hint="write set=auto_exposure:1,gain:10; names: thymos devices",
             )
         found[name] = int(value)
     return found
-
-
-def set_controls(path: str, controls: dict[str, int]) -> None:
-    """Set controls of a camera, in this order, with the tool that every distribution has.
-
-    Raises:
-        DeviceError: The tool is missing, or the camera refuses one.
-    """
-    for name, value in controls.items():
-        command = ["v4l2-ctl", "-d", path, "-c", f"{name}={value}"]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-        except FileNotFoundError as err:
-            raise DeviceError(
-                "controls of a camera are set by v4l2-ctl, which is not installed",
-                hint="sudo apt install v4l-utils",
-            ) from err
-        except subprocess.TimeoutExpired as err:
-            raise DeviceError(
-                f"'{path}' does not answer", hint="unplug the camera and plug it in again"
-            ) from err
-        said = (done.stderr.strip() or done.stdout.strip()).split("\n")[0]
-        if done.returncode or said:  # it also says "unknown control" and ends with 0
-            raise DeviceError(
-                f"'{path}' does not take {name}={value}: {said}",
-                hint=f"v4l2-ctl -d {path} --list-ctrls",
-            )
 
 
 def find_camera(device: str) -> str:

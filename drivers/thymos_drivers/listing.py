@@ -1,7 +1,7 @@
 """What is plugged in: cameras, microphones and noses, with the reason where one cannot be used.
 
 `thymos devices` finds these functions through the entry-point group `thymos.listing`. Listing never
-opens a device and never fails: a library that is missing is an entry that says so.
+takes a device away from others and never fails: a library that is missing is an entry that says so.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from thymos_drivers.base import need
 from thymos_drivers.camera import camera_serial, v4l2_names
 from thymos_drivers.enose.ports import usb_serial_number
 from thymos_drivers.microphone import sound_library
+from thymos_drivers.v4l2_controls import V4l2Controls
 
 _SERIAL_NOSE_CHIPS = {
     0x2341: "Arduino",
@@ -44,6 +45,7 @@ class FoundDevice:
         usable: Whether opening it has a chance.
         reason: Why not.
         remedy: What to do about it.
+        controls: What may be changed while it runs, each with its value and its limits.
     """
 
     uri: str
@@ -52,6 +54,7 @@ class FoundDevice:
     usable: bool = True
     reason: str = ""
     remedy: str = ""
+    controls: tuple[str, ...] = ()
 
 
 def cameras() -> list[FoundDevice]:
@@ -61,8 +64,17 @@ def cameras() -> list[FoundDevice]:
         entry = _checked(f"v4l2:{path}", name, Path(path), "video")
         serial = camera_serial(path)
         more = f"{path}, serial {serial}" if serial else path
-        found.append(replace(entry, detail=entry.reason or more))
+        controls = _controls(path) if entry.usable else ()
+        found.append(replace(entry, detail=entry.reason or more, controls=controls))
     return found + _realsense()
+
+
+def _controls(path: str) -> tuple[str, ...]:
+    """Of a camera, in words; none if it cannot be asked now."""
+    try:
+        return tuple(str(control) for control in V4l2Controls(path).all())
+    except ThymosError:
+        return ()
 
 
 def microphones() -> list[FoundDevice]:

@@ -76,6 +76,20 @@ class ThymosNode(LifecycleNode):
         if wrong:
             raise ConfigError(f"parameter {wrong}, not '{declared.value}'")
 
+    def declare(self, param: Param) -> None:
+        """Declare one more parameter, which is known only now.
+
+        Raises:
+            ConfigError: Its value in the parameter file is not allowed.
+        """
+        self.known[param.name] = param
+        self._declare(param)
+
+    def undeclare(self, name: str) -> None:
+        """Take back what `declare` made."""
+        del self.known[name]
+        self.undeclare_parameter(name)
+
     def value(self, name: str) -> Any:
         """Value of a declared parameter."""
         return self.get_parameter(name).value

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any, ClassVar
 
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.parameter import Parameter
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
 from thymos_msgs.msg import AudioFrame, SourceInfo
@@ -14,11 +16,12 @@ from thymos.devices import StreamRole, open_uri, without_password
 from thymos.errors import ConfigError
 from thymos.estimate import source_info
 from thymos.reading import Readers
-from thymos.samples import Kind, Sample, StreamSpec
+from thymos.samples import Kind, Sample, Source, StreamSpec
 from thymos.supervise import shifted
 from thymos_calibration.camera_report import stored_camera_info
 from thymos_nodes import convert, convert_sensors, diagnostics, qos, shared
 from thymos_nodes.diagnostics import Rate, Task
+from thymos_nodes.knobs import Knobs
 from thymos_nodes.lifecycle import ThymosNode
 from thymos_nodes.params import Param
 from thymos_nodes.ros_time import RosTime, wall_ns
@@ -60,6 +63,7 @@ class SensorNode(ThymosNode):
     def __init__(self) -> None:
         super().__init__(self.role)
         self._readers: Readers | None = None
+        self._source: Source | None = None
         self._spec: StreamSpec | None = None
         self._outlet: shared.Outlet | None = None
         self._halt = threading.Event()
@@ -77,6 +81,7 @@ class SensorNode(ThymosNode):
             raise ConfigError(
                 f"the {self.role} is off", hint="set the parameter uri, or do not start this node"
             )
+        self._source = source
         moved = shifted([source], {source.spec.name: self.value("offset_ms")})
         readers = Readers(moved, MonotonicClock())
         readers.__enter__()
@@ -106,6 +111,7 @@ class SensorNode(ThymosNode):
         if self._readers is not None:
             self._readers.__exit__(None, None, None)
             self._readers = None
+        self._source = None
         if self._outlet is not None:
             self._outlet.close()
             self._outlet = None
@@ -226,7 +232,10 @@ class SensorNode(ThymosNode):
 
 
 class CameraNode(SensorNode):
-    """Publishes `camera/image_raw`, and `camera/camera_info` if a calibration is given."""
+    """Publishes `camera/image_raw`, and `camera/camera_info` if a calibration is given.
+
+    What the camera lets change while it runs are parameters `control.<name>` once it is open.
+    """
 
     role = "camera"
     topic = "image_raw"
@@ -240,6 +249,24 @@ class CameraNode(SensorNode):
             "camera; empty: no camera_info.",
         ),
     )
+
+    def __init__(self) -> None:
+        self._knobs = Knobs(self)
+        super().__init__()
+
+    def setup(self) -> None:
+        """Open the camera; its controls become parameters."""
+        super().setup()
+        self._knobs.declare(self._source)
+
+    def teardown(self) -> None:
+        """Close the camera; its controls are no parameters any more."""
+        self._knobs.forget()
+        super().teardown()
+
+    def _on_set(self, changed: list[Parameter]) -> SetParametersResult:
+        result = super()._on_set(changed)
+        return self._knobs.turn(changed) if result.successful else result
 
     def _make_publishers(self) -> None:
         path = self.value("calibration")

@@ -22,6 +22,7 @@ class Found:
     detail: str = ""
     usable: bool = True
     remedy: str = ""
+    controls: tuple[str, ...] = ()
 
 
 class Point:
@@ -52,7 +53,12 @@ POINTS = [
     Point(
         "camera",
         lambda: [
-            Found("v4l2:/dev/video0", "Cam [red]x[/red]\x1b[31m", "640x480"),
+            Found(
+                "v4l2:/dev/video0",
+                "Cam [red]x[/red]\x1b[31m",
+                "640x480",
+                controls=("gain 10 (0 to 255)\x1b[31m",),
+            ),
             Found("v4l2:/dev/video1", "Other", usable=False, remedy="sudo usermod -aG video you"),
         ],
     ),
@@ -96,6 +102,8 @@ def test_json_and_table(command: typer.Typer) -> None:
     assert "v4l2:/dev/video0" in text
     assert "av-sync 400 d, old (not applied)" in text
     assert "[red]x[/red]" in text
+    assert "gain 10 (0 to 255)" in text
+    assert rows[0]["controls"] == ["gain 10 (0 to 255)[31m"]  # without the escape character
     assert "sudo usermod -aG video you" in text
     assert "no microphone is plugged in" in text
 

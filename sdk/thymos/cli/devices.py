@@ -58,6 +58,7 @@ class Device:
         remedy: What to do if not.
         calibrations: What was calibrated and how old that is: `clock 40 d, old`,
             `av-sync 3 d (sound -170 ms, confidence 0.89, applied by thymos run)`.
+        controls: What may be changed while it runs: `gain 10 (0 to 255)`.
     """
 
     role: str
@@ -67,6 +68,7 @@ class Device:
     usable: bool = True
     remedy: str = ""
     calibrations: tuple[str, ...] = ()
+    controls: tuple[str, ...] = ()
 
 
 def find_devices(points: Sequence[EntryPoint] | None = None) -> list[Device]:
@@ -118,14 +120,15 @@ def _role_order(name: str) -> int:
 
 def _device(role: str, one: Listed) -> Device:
     uri, name, detail, remedy = (clean(t) for t in (one.uri, one.name, one.detail, one.remedy))
-    return Device(role, uri, name, detail, bool(one.usable), remedy)
+    controls = tuple(clean(text) for text in getattr(one, "controls", ()))
+    return Device(role, uri, name, detail, bool(one.usable), remedy, controls=controls)
 
 
 def devices(json: JsonOption = False) -> None:
     """List cameras, microphones and electronic noses as URIs for `thymos run`."""
     found = find_devices()
     if json:
-        keys = ("role", "uri", "name", "detail", "usable", "remedy", "calibrations")
+        keys = ("role", "uri", "name", "detail", "usable", "remedy", "calibrations", "controls")
         typer.echo(jsonlib.dumps([{k: getattr(d, k) for k in keys} for d in found], indent=2))
         return
     console = Console(highlight=False)
@@ -137,6 +140,10 @@ def devices(json: JsonOption = False) -> None:
         table.add_row(*(Text(cell, style=style) for cell in cells))
     if found:
         console.print(table)
+    for device in found:
+        if device.controls:
+            text = f"{device.uri}?set=…: {'; '.join(device.controls)}"
+            console.print(text, markup=False, style="dim")
     for device in found:
         if device.remedy:
             console.print(f"{device.uri or device.name}: {device.remedy}", markup=False)
