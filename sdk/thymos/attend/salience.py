@@ -40,11 +40,13 @@ class Event:
         t_ns: Capture time of the sample that stands out most in it.
         rise: How far the smoothed trace rose to it, in the unit of the trace.
         level: The largest value in it, unsmoothed.
+        base: What the smoothed trace rose from.
     """
 
     t_ns: int
     rise: float
     level: float
+    base: float
 
 
 class Trace:
@@ -90,7 +92,7 @@ class Trace:
         rise = self._high - self._low
         if self._best is None or not rise > 0:
             return None
-        return Event(self._best[0], rise, self._best[1])
+        return Event(self._best[0], rise, self._best[1], self._low)
 
     def _smooth(self, t_ns: int) -> float:
         """Mean of the recent values, weighted by a Gaussian of their age."""

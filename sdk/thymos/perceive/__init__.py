@@ -16,6 +16,7 @@ def build(config: Config, store: ModelStore) -> list[Perceiver]:
     from thymos.perceive.face import FacePerceiver
     from thymos.perceive.hearing import Ear
     from thymos.perceive.smell import SmellPerceiver
+    from thymos.perceive.sudden import SuddenMovement, SuddenSound
     from thymos.perceive.voice import VoicePerceiver
     from thymos.perceive.words import WordsPerceiver
 
@@ -24,6 +25,8 @@ def build(config: Config, store: ModelStore) -> list[Perceiver]:
         FacePerceiver(config.perceive, store, ear),
         VoicePerceiver(config.perceive, store, ear),
         SmellPerceiver(config.perceive),
+        SuddenMovement(),
+        SuddenSound(),
     ]
     if config.perceive.words:
         made.append(WordsPerceiver(config.perceive, store, ear))

@@ -317,6 +317,7 @@ class SmellPerceiver:
             t0_ns=odour.onset_ns,
             t1_ns=last.t_ns,
             text=text,
+            untrusted=label != "unknown",  # names of classes come from a file
         )
 
     def _possible_danger(self, odour: Odour, last: Reading) -> list[Cue]:

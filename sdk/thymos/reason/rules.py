@@ -26,6 +26,7 @@ from thymos.reason.base import Affect, Evidence, TextSink
 from thymos.reason.check import lexicon
 from thymos.reason.fusion import of_person, top
 from thymos.reason.labels import table
+from thymos.reason.scene import viewer
 from thymos.reason.wording import (
     MODALITY_NOUN,
     adjective,
@@ -100,6 +101,7 @@ class RulesReasoner:
             model=self.model,
             parse_ok=True,
             fallback=self._note,
+            viewer=viewer(evidence),
         )
 
     def close(self) -> None:

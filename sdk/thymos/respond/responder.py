@@ -215,7 +215,10 @@ class StreetResponder:
 
 def _somebody(evidence: Evidence) -> bool:
     """Whether a person was perceived: an answer into an empty room is noise."""
-    return any(c.modality in ("face", "words") or _speaks(c) for c in evidence.cues)
+    return any(
+        (c.modality in ("face", "words") and c.name != "sudden_movement") or _speaks(c)
+        for c in evidence.cues
+    )
 
 
 def _speaks(cue: Cue) -> bool:
