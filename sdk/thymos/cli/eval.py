@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -182,6 +183,64 @@ def explain(
     name = folder.resolve().name
     plan = _plan("explain", partial(Street, chosen), items, EMOTIONS, out, name, jobs, ray)
     _run(plan(1, open_set, fresh), json, worst)
+
+
+@app.command()
+def conflict(
+    folder: Folder,
+    labels: Labels = None,
+    map_file: MapFile = None,
+    backend: BackendOption = None,
+    out: Out = None,
+    jobs: Jobs = 1,
+    ray: RayAt = "",
+    limit: Limit = 0,
+    worst: Worst = 5,
+    fresh: Fresh = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Where picture and sound disagree (CA-MER): LABELS has file,label,video,audio.
+
+    Without LABELS, DIR is the folder of the public sets, and the set is put together from them.
+    """
+    from thymos.cli.settings import settings
+    from thymos.contract import EMOTIONS
+    from thymos.evaluate.runs.conflicts import subsets
+    from thymos.evaluate.runs.labels import read_map
+    from thymos.evaluate.runs.street import Street
+
+    if labels is None:
+        _built_conflicts(folder, out, json)
+        return
+    chosen = settings(config, reason={"backend": backend})
+    items = _items("conflict", folder, labels, map_file, EMOTIONS, None, False, limit)
+    name = folder.resolve().name
+    plan = _plan("conflict", partial(Street, chosen), items, EMOTIONS, out, name, jobs, ray)
+    subset = subsets(items, read_map(map_file))
+    _run(replace(plan(1, True, fresh), subset=subset), json, worst)
+
+
+def _built_conflicts(folder: Path, out: Path | None, json: bool) -> None:
+    from thymos.evaluate import conflict as built
+
+    with _progress("eval conflict") as advance:
+        result = built.run(folder, progress=advance).data()
+    place = out or Path("thymos-eval") / "conflict-built"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "result.json").write_text(jsonlib.dumps(result, indent=1) + "\n", "utf-8")
+    if json:
+        typer.echo(jsonlib.dumps(result))
+        return
+    for kind, methods in result["methods"].items():
+        typer.echo(f"{kind}: rows {result['rows'][kind]}")
+        for method, row in methods.items():
+            cells = (
+                f"{name} {row[name]['value']:.3f} [{row[name]['low']:.3f}, {row[name]['high']:.3f}]"
+                for name in ("video", "audio", "conflict", "consistent")
+            )
+            typer.echo(f"  {method}: {', '.join(cells)}")
+    stderr.print("written:", str(place / "result.json"), markup=False, soft_wrap=True)
 
 
 @app.command()

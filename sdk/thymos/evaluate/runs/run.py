@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from thymos.evaluate.camer import Subset
 from thymos.evaluate.runs.items import Answer, Item
 from thymos.evaluate.runs.journal import Journal
 from thymos.evaluate.runs.score import Result, summarise
@@ -32,6 +33,7 @@ class Plan:
         batch: Items a worker gets at a time.
         open_set: Answers may name classes that the labels do not.
         fresh: Throw earlier answers in `out` away.
+        subset: Which subset of CA-MER each clip is of (conflict).
         about: Further facts for the result (data, preset, condition).
     """
 
@@ -44,6 +46,7 @@ class Plan:
     batch: int = 1
     open_set: bool = False
     fresh: bool = False
+    subset: Mapping[str, Subset] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
 
 
@@ -58,10 +61,14 @@ def run(plan: Plan, advance: Advance | None = None, stop: threading.Event | None
     found, identity = _answered(plan, advance or (lambda done, total: None), stop)
     result: Result = {"task": plan.task, "made_by": identity, **plan.about}
     result.update(summarise(plan.items, found, plan.classes, open_set=plan.open_set))
-    if plan.task == "explain":
+    if plan.task in ("explain", "conflict"):
         from thymos.evaluate.runs.told import told
 
-        result["told"] = told(plan.items, found, plan.classes)
+        result["told"] = told(plan.items, found, plan.classes, plan.open_set)
+    if plan.subset:
+        from thymos.evaluate.runs.conflicts import compared
+
+        result["conflict"] = compared(plan.items, found, plan.subset)
     return result
 
 

@@ -39,6 +39,8 @@ def render(result: Result, worst: int = LISTED) -> RenderableType:
     parts += [_tag(tag, values) for tag, values in result.get("by", {}).items()]
     if "told" in result:
         parts += _told(result["told"])
+    if "conflict" in result:
+        parts += _conflict(result["conflict"])
     parts += _worst(result.get("worst", [])[:worst])
     parts += [
         Text(clean(f"unreadable: {row['file']}: {row['error']}"), style="yellow")
@@ -126,6 +128,18 @@ def _told(found: Result) -> list[RenderableType]:
             f"fused there {row['fused_uar_there']:.3f}"
         )
     return [Text(line) for line in lines]
+
+
+def _conflict(found: Result) -> list[RenderableType]:
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "video-aligned", "audio-aligned", "consistent", "conflict", "95 %", "overall"):
+        table.add_column(name, justify="right" if name else "left")
+    for way, row in found["ways"].items():
+        value, low, high = row["conflict"]
+        parts = [f"{row[name]:.3f}" for name in found["clips"]]
+        table.add_row(way, *parts, f"{value:.3f}", f"{low:.3f}-{high:.3f}", f"{row['overall']:.3f}")
+    clips = ", ".join(f"{name} {n}" for name, n in found["clips"].items())
+    return [Text(f"clips: {clips}; in no subset: {found['in_no_subset']}"), table]
 
 
 def _worst(rows: list[Result]) -> list[RenderableType]:

@@ -16,13 +16,19 @@ from thymos.evaluate.runs.score import Result, sheet
 from thymos.evaluate.steps import Marks, label_mark, scores
 
 
-def told(items: Sequence[Item], answers: Mapping[str, Answer], classes: Sequence[str]) -> Result:
+def told(
+    items: Sequence[Item],
+    answers: Mapping[str, Answer],
+    classes: Sequence[str],
+    open_set: bool = False,
+) -> Result:
     """Each modality alone on the clips that have it, abstentions, conflicts, answers replaced.
 
     Args:
         items: All items.
         answers: By key.
         classes: The model's.
+        open_set: Answers may name any class.
     """
     read = [item for item in items if not answers[item.key].error]
     facts = [answers[item.key].facts for item in read]
@@ -36,15 +42,15 @@ def told(items: Sequence[Item], answers: Mapping[str, Answer], classes: Sequence
             )
             for item in own
         }
-        here = sheet(own, single, classes)
-        fused = sheet(own, answers, classes)
+        here = sheet(own, single, classes, open_set=open_set)
+        fused = sheet(own, answers, classes, open_set=open_set)
         value = bootstrap(lambda r, t=here: uar(t.truth[r], t.said[r]), range(len(own)))  # type: ignore[misc]
         alone[modality] = {
             "clips": len(own),
             "uar": [round(v, 4) for v in (value.value, value.low, value.high)],
             "fused_uar_there": round(uar(fused.truth, fused.said), 4),
         }
-    fused = sheet(read, answers, classes)
+    fused = sheet(read, answers, classes, open_set=open_set)
     said = [fused.names[i] if i >= 0 else "" for i in fused.said]
     true = [item.labels[0] for item in fused.items]
     why = [answers[item.key].why for item in fused.items]
