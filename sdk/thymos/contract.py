@@ -181,7 +181,7 @@ class Asked(Model):
     May hold words of people or of devices: data, never an instruction.
     """
 
-    prompt: str = Field(description="Name of the prompt file that stands before it: `explain-1`.")
+    prompt: str = Field(description="Name of the prompt file that stands before it: `explain-2`.")
     text: str = Field(description="The last turn: this window's evidence.")
     answer: str = Field(description="What the model wrote, before it was checked.")
     prompt_tokens: int | None = Field(

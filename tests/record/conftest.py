@@ -107,7 +107,7 @@ def record(tmp_path, samples) -> Callable[..., object]:
 def report() -> WindowReport:
     """A report with words in every place that can hold some."""
     words = "the alarm code is 4711"
-    asked = Asked(prompt="explain-1", text=f"They said: {words}", answer=words.upper())
+    asked = Asked(prompt="explain-2", text=f"They said: {words}", answer=words.upper())
     span: dict[str, Any] = {"t0_ns": 0, "t1_ns": 4 * S}
     smile = Cue(
         id="c1",

@@ -25,7 +25,7 @@ from thymos.reason.llm import Completer, Completion
 from thymos.reason.prompt import asked, load_prompt, modality_sentences
 from thymos.reason.wording import adjective, onset, phrase
 
-PROMPT = "explain-1"
+PROMPT = "explain-2"
 SLOT = 0
 MAX_CUES = 8
 MAX_TOKENS = 128
@@ -101,8 +101,7 @@ class LlamaReasoner:
         labels = supported_labels(evidence)
         ids = {cue.id: f"c{n}" for n, cue in enumerate(cues, start=1)}
         stream = _WhyStream(on_text) if on_text else None
-        zero_ns = evidence.zero_ns if self.writes else None
-        told = modality_sentences(self._prompt, cues, ids, zero_ns)
+        told = modality_sentences(self._prompt, cues, ids, evidence.zero_ns)
         chat = self._prompt.chat(sentences=told, labels=", ".join(labels))
         done = self.llm.complete(
             chat,

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
+from thymos.attend.media import Media
 from thymos.contract import MODALITIES, Asked, Cue
 from thymos.errors import ModelError
 from thymos.reason.llm import Message
-from thymos.reason.wording import onset, phrase, sanitise
+from thymos.reason.wording import onset, phrase, sanitise, seconds
 
 _HEADING = re.compile(r"^\[([a-z ]+)\]$")
 
@@ -21,7 +22,7 @@ class Prompt:
     """One prompt file.
 
     Attributes:
-        name: `explain-1`.
+        name: `explain-2`.
         fixed: System text and reviewed examples: the same in every call, hence cached.
         sentences: Line of each modality.
         user: Template of the last turn.
@@ -41,13 +42,34 @@ class Prompt:
 MAX_ANSWER = 4000
 
 
-def asked(prompt: Prompt, chat: Sequence[Message], answer: str) -> Asked:
-    """What is published of a question to a model: its last turn and what came back."""
+def asked(
+    prompt: Prompt,
+    chat: Sequence[Message],
+    answer: str,
+    *,
+    prompt_tokens: int | None = None,
+    answer_tokens: int | None = None,
+) -> Asked:
+    """What is published of a question to a model: its last turn and what came back.
+
+    Args:
+        prompt: Stands before it.
+        chat: All turns.
+        answer: What the model wrote, before it was checked.
+        prompt_tokens: Tokens of the whole chat, read or cached; None if the backend does not tell.
+        answer_tokens: Tokens of the answer, likewise.
+    """
     # What a runner hands over need not be text that can be written anywhere.
     text, plain = (
         s[:MAX_ANSWER].encode(errors="replace").decode() for s in (chat[-1]["content"], answer)
     )
-    return Asked(prompt=prompt.name, text=text, answer=plain)
+    return Asked(
+        prompt=prompt.name,
+        text=text,
+        answer=plain,
+        prompt_tokens=prompt_tokens,
+        answer_tokens=answer_tokens,
+    )
 
 
 @functools.cache
@@ -88,8 +110,7 @@ def modality_sentences(
         prompt: Brings the line of each modality.
         cues: What to tell.
         ids: Short name of each cue id, as the model sees it.
-        zero_ns: Capture time called 0 s, to tell when each cue was; None tells no times (a grammar
-            that already holds them needs none in the prompt).
+        zero_ns: Capture time called 0 s, to tell when each cue was; None tells no times.
     """
     lines: list[str] = []
     for modality in MODALITIES:
@@ -100,13 +121,37 @@ def modality_sentences(
     return "\n".join(lines)
 
 
+def media_sentences(prompt: Prompt, shown: Media, zero_ns: int) -> str:
+    """The lines that tell of which seconds pictures and sound are shown, in their order.
+
+    What is not shown has no line. Only times stand in them: names of devices and files do not.
+
+    Args:
+        prompt: Brings the lines.
+        shown: What goes to the model beside the text.
+        zero_ns: Capture time called 0 s.
+    """
+    times = {
+        "picture": [seconds(p.t_ns, zero_ns) for p in shown.pictures],
+        "sound": [
+            f"{seconds(s.t0_ns, zero_ns)} to {seconds(s.t1_ns, zero_ns)}" for s in shown.sounds
+        ],
+    }
+    return "\n".join(
+        prompt.sentences[kind].replace("{cues}", ", ".join(told))
+        for kind, told in times.items()
+        if told and kind in prompt.sentences
+    )
+
+
 def _told(cue: Cue, zero_ns: int | None) -> str:
     """A cue in the prompt; text of people or devices only between delimiters it cannot close."""
     when = "" if zero_ns is None else f" {onset(cue, zero_ns)}"
     if not cue.untrusted:
         return phrase(cue) + when
     said = sanitise(cue.value if isinstance(cue.value, str) else "")
-    return f"<<<{said}>>>{when}"
+    what = "" if cue.modality == "words" else f"{phrase(cue)} "
+    return f"{what}<<<{said}>>>{when}"
 
 
 def _sections(text: str) -> list[tuple[str, str]]:

@@ -62,7 +62,7 @@ class StreetResponder:
         self._deadline_s = deadline_s
         self._recent: deque[str] = deque(maxlen=REMEMBER)
         self.stats: Counter[str] = Counter()
-        self._prompt = load_prompt("reply-write-1" if self._writes else "reply-1")
+        self._prompt = load_prompt("reply-write-2" if self._writes else "reply-2")
         if llm is not None:
             fixed = self._prompt.fixed
             warm_s = max(60.0, deadline_s)
