@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from thymos.errors import CalibrationError
-from thymos.samples import NS_PER_S, EndOfStream, Flag, Kind, Source
+from thymos.samples import NS_PER_S, Flag, Kind, Source
 from thymos_calibration.boards import Board, Gray, opencv
 from thymos_calibration.camera import MAX_VIEWS, MIN_COVERAGE, MIN_VIEWS, Views
+from thymos_calibration.reading import samples_of
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 LOOKS_HZ = 3.0
 """Pictures looked at each second of a film or of a live camera."""
-_PATIENCE_S = 10.0
 _MAX_PICTURES = 2000
 
 Progress = Callable[[float], None]
@@ -74,21 +73,11 @@ def from_source(
         raise CalibrationError(f"'{source.spec.name}' is no camera ({source.spec.kind.value})")
     views = Views(board)
     first = last = None
-    heard = time.monotonic()
-    while True:
-        try:
-            sample = source.read(1.0)
-        except EndOfStream:
-            return views
-        if sample is None:
-            if time.monotonic() - heard > _PATIENCE_S:
-                raise CalibrationError("the camera sends no pictures", hint="thymos devices")
-            continue
-        heard = time.monotonic()
+    for sample in samples_of(source, "camera", patience_s=10):
         first = sample.t_ns if first is None else first
         passed = (sample.t_ns - first) / NS_PER_S
         if seconds is not None and passed > seconds:
-            return views
+            break
         if sample.flags & Flag.INVALID or (
             last is not None and sample.t_ns - last < NS_PER_S / LOOKS_HZ
         ):
@@ -100,7 +89,8 @@ def from_source(
         if progress is not None:
             progress(min(1.0, max(len(views.kept) / MAX_VIEWS, passed / (seconds or 1e9))))
         if len(views.kept) >= MAX_VIEWS or (source.live and _plenty(views)):
-            return views
+            break
+    return views
 
 
 def _plenty(views: Views) -> bool:

@@ -13,13 +13,13 @@ from fractions import Fraction
 from thymos.clock import ClockModel
 from thymos.clock.calibration import ClockCalibration
 from thymos.errors import CalibrationError, ConfigError
-from thymos.samples import NS_PER_S, EndOfStream, Flag, Kind, Sample, Source, StreamSpec
+from thymos.samples import NS_PER_S, Flag, Kind, Sample, Source, StreamSpec
+from thymos_calibration.reading import samples_of
 from thymos_calibration.store import Calibration, CalibrationStore, identity
 
 KIND = "clock"
 MIN_SECONDS = 30.0
 MAX_SKEW_SD_PPM = 50.0
-_SILENCE_READS = 30
 
 
 def measure(
@@ -44,19 +44,9 @@ def measure(
     """
     counted = _FrameClock(source.spec) if source.spec.kind is Kind.AUDIO else None
     first = last = None
-    silent = readings = apart = 0
-    while last is None or first is None or last - first < seconds * NS_PER_S:
-        try:
-            sample = source.read(1.0)
-        except EndOfStream:
-            break
-        if sample is None:
-            silent += 1
-            if silent >= _SILENCE_READS:
-                raise CalibrationError("the device sends nothing", hint="thymos devices")
-            continue
-        silent = 0
-        readings += 1
+    count = apart = 0
+    for sample in samples_of(source, "device"):
+        count += 1
         apart += sample.t_recv_ns != sample.t_ns
         first = sample.t_recv_ns if first is None else first
         last = sample.t_recv_ns
@@ -64,15 +54,17 @@ def measure(
             counted.take(sample)
         if progress is not None:
             progress(min(1.0, (last - first) / (seconds * NS_PER_S)))
+        if last - first >= seconds * NS_PER_S:
+            break
     watched = 0.0 if first is None or last is None else (last - first) / NS_PER_S
-    if readings and not apart and not source.live:
+    if count and not apart and not source.live:
         raise CalibrationError(
             "this file does not say when its samples arrived, so it tells nothing of a clock",
             hint="use the live device, or a recording made by thymos record",
         )
     model = counted.model if counted is not None else _clock_of(source)
     _refuse_unless_known(model, watched)
-    return _calibration(model, source.spec, watched, readings)
+    return _calibration(model, source.spec, watched, count)
 
 
 def load(store: CalibrationStore, spec: StreamSpec) -> ClockCalibration:

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from thymos.errors import CalibrationError
 from thymos.samples import (
     NS_PER_S,
-    EndOfStream,
     Flag,
     Kind,
     Sample,
@@ -28,6 +27,7 @@ from thymos.samples import (
     StreamSpec,
     gas_channels,
 )
+from thymos_calibration.reading import samples_of
 from thymos_calibration.store import Calibration, identity
 
 F64 = NDArray[np.float64]
@@ -40,7 +40,6 @@ MIN_VALID = 0.8
 CLEAN_AIR_S = 300.0
 EXCURSION = 0.2
 """A channel this far from R0 (share of it) before the stretch smelt something, or was cold."""
-_SILENCE_READS = 30
 _MAX_GATHERED = 20_000
 
 
@@ -148,21 +147,7 @@ def measure(
     kept: list[Sample] = []
     before: deque[Sample] = deque()
     first: int | None = None
-    silent = 0
-    while True:
-        try:
-            sample = source.read(1.0)
-        except EndOfStream as err:
-            raise CalibrationError(
-                f"the nose ended before {warm_up_s + seconds:.0f} s were over",
-                hint="measure for shorter, or give a longer recording",
-            ) from err
-        if sample is None:
-            silent += 1
-            if silent >= _SILENCE_READS:
-                raise CalibrationError("the nose sends nothing", hint="thymos devices")
-            continue
-        silent = 0
+    for sample in samples_of(source, "nose"):
         first = sample.t_ns if first is None else first
         passed = (sample.t_ns - first) / NS_PER_S
         if progress is not None:
@@ -175,6 +160,11 @@ def measure(
                 before.popleft()
         if passed >= warm_up_s + seconds:
             break
+    else:
+        raise CalibrationError(
+            f"the nose ended before {warm_up_s + seconds:.0f} s were over",
+            hint="measure for shorter, or give a longer recording",
+        )
     since = None if since_exposure_s is None else since_exposure_s + warm_up_s
     return clean_air(source.spec, kept, since_exposure_s=since, before=list(before))
 
@@ -190,27 +180,17 @@ def gather(
     """
     kept: list[Sample] = []
     first: int | None = None
-    silent = 0
     step_ns = max(1, round(seconds * NS_PER_S / _MAX_GATHERED))
-    while True:
-        try:
-            sample = source.read(1.0)
-        except EndOfStream:
-            return kept
-        if sample is None:
-            silent += 1
-            if silent >= _SILENCE_READS:
-                raise CalibrationError("the nose sends nothing", hint="thymos devices")
-            continue
-        silent = 0
+    for sample in samples_of(source, "nose"):
         first = sample.t_ns if first is None else first
         passed_ns = sample.t_ns - first
         if passed_ns > seconds * NS_PER_S:
-            return kept
+            break
         if not sample.flags & Flag.WARMUP and (not kept or sample.t_ns - kept[-1].t_ns >= step_ns):
             kept.append(sample)
         if progress is not None:
             progress(passed_ns / (seconds * NS_PER_S))
+    return kept
 
 
 def baseline(result: Calibration, spec: StreamSpec) -> dict[str, float]:

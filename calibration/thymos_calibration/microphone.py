@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thymos.errors import CalibrationError
-from thymos.samples import NS_PER_S, EndOfStream, Flag, Kind, Sample, Source
+from thymos.samples import NS_PER_S, Flag, Kind, Sample, Source
+from thymos_calibration.reading import samples_of
 from thymos_calibration.store import Calibration, identity
 
 F64 = NDArray[np.float64]
@@ -23,7 +24,6 @@ MAX_SPREAD_DB = 12.0
 MAX_CLIPPED = 0.001
 MIN_TONE_SHARE = 0.5
 _OCTAVES = (63, 125, 250, 500, 1000, 2000, 4000, 8000)
-_SILENCE_READS = 30
 _BLOCK_S = 0.1
 
 CHIRP_HZ = (500.0, 6000.0)
@@ -73,21 +73,8 @@ def listen(
         raise CalibrationError(f"'{spec.name}' is no microphone ({spec.kind.value})")
     rate = int(spec.rate_hz)
     kept: list[Sample] = []
-    have = silent = 0
-    while have < seconds * rate:
-        try:
-            sample = source.read(1.0)
-        except EndOfStream as err:
-            raise CalibrationError(
-                f"the sound ended after {have / rate:.1f} of {seconds:.1f} s",
-                hint="--seconds less, or a longer recording",
-            ) from err
-        if sample is None:
-            silent += 1
-            if silent >= _SILENCE_READS:
-                raise CalibrationError("the microphone sends nothing", hint="thymos devices")
-            continue
-        silent = 0
+    have = 0
+    for sample in samples_of(source, "microphone"):
         if kept and sample.flags & (Flag.GAP_BEFORE | Flag.TIME_JUMP):
             raise CalibrationError(
                 "sound was lost while listening", hint="close other programs and measure again"
@@ -96,6 +83,13 @@ def listen(
         have += len(sample.payload)
         if progress is not None:
             progress(min(1.0, have / (seconds * rate)))
+        if have >= seconds * rate:
+            break
+    else:
+        raise CalibrationError(
+            f"the sound ended after {have / rate:.1f} of {seconds:.1f} s",
+            hint="--seconds less, or a longer recording",
+        )
     wide = np.concatenate([sample.payload for sample in kept])
     clipped = float(((wide >= 32767) | (wide <= -32768)).any(axis=1).mean())
     return Heard(kept[0].t_ns, rate, wide.astype(np.float64).mean(axis=1) / 32768.0, clipped)
