@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,6 +109,37 @@ def test_several_processes_give_the_same(clips, whole, tmp_path):
     thymos(*args, "--jobs", 2, cwd=tmp_path)
     assert answers(tmp_path / "o") == answers(whole)
     assert (tmp_path / "o/result.json").read_bytes() == (whole / "result.json").read_bytes()
+
+
+def test_workers_leave_with_a_killed_parent(clips, tmp_path):
+    out = tmp_path / "o"
+    args = ("speech", clips, "--labels", clips / "labels.csv", "--out", out, "--jobs", 2)
+    running = subprocess.Popen(command(*args), cwd=tmp_path, stderr=subprocess.DEVNULL)
+    log = out / "answers.jsonl"
+    wait_for(lambda: log.exists() and log.read_bytes().count(b"\n") > 8)
+    workers = children(running.pid)
+    assert workers
+    running.kill()
+    running.wait()
+    wait_for(lambda: not any(alive(pid) for pid in workers))
+
+
+def wait_for(what) -> None:
+    end = time.monotonic() + 120
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def children(pid: int) -> list[int]:
+    return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.slow

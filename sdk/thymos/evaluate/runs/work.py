@@ -6,7 +6,10 @@ as they come in. However many there are, no more than two batches a worker are u
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -68,8 +71,18 @@ _task: Task | None = None
 
 def _begin(make: Make) -> None:
     global _task  # noqa: PLW0603  one task a worker process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who shares out the work
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     _task = make()
+
+
+def _leave_with_parent() -> None:
+    """A parent that was killed cannot tell its workers to stop; their queue stays open."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _go_on(items: Sequence[Item]) -> list[Answer]:
@@ -80,7 +93,6 @@ def _go_on(items: Sequence[Item]) -> list[Answer]:
 def _by_processes(
     make: Make, batches: Sequence[Sequence[Item]], jobs: int
 ) -> Iterator[list[Answer]]:
-    import multiprocessing
     from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
     from concurrent.futures.process import BrokenProcessPool
 
