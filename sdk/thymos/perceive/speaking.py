@@ -45,7 +45,7 @@ LOW_HZ, HIGH_HZ = 250.0, 2000.0  # where an open mouth sounds
 STEEP, USUAL, DOUBT = 2.75, 0.75, 1.25
 """Log odds of a face against nobody in view: √seconds · (STEEP · score − USUAL) − DOUBT. Chance
 correlations shrink with the root of the length. Fitted on the clips named in docs/models.md."""
-CLEAR = 0.65
+CLEAR = 0.6
 """Named from this probability on."""
 MAJORITY = 0.6  # of the speech in a cue's span
 HEARD: tuple[Modality, ...] = ("voice", "words")
@@ -115,14 +115,22 @@ class Mouths:
         return found
 
 
-def turns(mouths: Mouths, ear: Ear, t0_ns: int, t1_ns: int) -> list[Turn]:
-    """Attribute the speech of [t0, t1) to the faces in view, stretch by stretch."""
+def turns(mouths: Mouths, ear: Ear, t0_ns: int, t1_ns: int, *, clear: float = CLEAR) -> list[Turn]:
+    """Attribute the speech of [t0, t1) to the faces in view, stretch by stretch.
+
+    Args:
+        mouths: Of the faces in view.
+        ear: What was heard.
+        t0_ns: From when.
+        t1_ns: Until when.
+        clear: Probability from which somebody is named.
+    """
     chunks = ear.between(t0_ns, t1_ns)
     found = []
     for first, last in _pieces(chunks, speech_spans(chunks)):
         part = chunks[first : last + 1]
         seen = mouths.between(part[0].t_ns, part[-1].end_ns)
-        found.append(_turn(part, seen))
+        found.append(_turn(part, seen, clear))
     return found
 
 
@@ -157,7 +165,7 @@ def _widened(chunks: Sequence[Chunk], first: int, last: int) -> tuple[int, int]:
     return first, last
 
 
-def _turn(part: Sequence[Chunk], seen: dict[str, list[Mouth]]) -> Turn:
+def _turn(part: Sequence[Chunk], seen: dict[str, list[Mouth]], clear: float) -> Turn:
     t0_ns, t1_ns = part[0].t_ns, part[-1].end_ns
     grid = np.arange(0.0, (t1_ns - t0_ns) / NS_PER_S, 1.0 / HZ)
     covered = {name: looks for name, looks in seen.items() if _covers(looks, t0_ns, t1_ns)}
@@ -170,7 +178,7 @@ def _turn(part: Sequence[Chunk], seen: dict[str, list[Mouth]]) -> Turn:
     odds = np.array([*(math.exp(root * (STEEP * s - USUAL) - DOUBT) for s in scores), 1.0])
     shares = odds / odds.sum()
     best = int(shares.argmax())
-    named = best < len(names) and shares[best] >= CLEAR
+    named = best < len(names) and shares[best] >= clear
     return Turn(t0_ns, t1_ns, names[best] if named else "", float(shares[best]), len(seen))
 
 
