@@ -93,6 +93,12 @@ def test_human_explanations_on_the_half_not_looked_at(measured):
     assert {half_of("sample_00000000"), half_of("sample_00000007")} <= {"A", "B"}
 
 
+def test_the_reader_of_reasons_beats_chance(measured):
+    read = measured["human reasons"]
+    assert read["items"] == 100
+    assert read["rr"] > 0.5 > read["majority"] > read["shuffled"]
+
+
 def test_lines_print_every_baseline(measured):
     text = "\n".join(lines(measured))
     assert text.count("constant five labels") == text.count("of another clip") == 4

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from thymos.errors import MediaError
+from thymos.evaluate.doubly_right import doubly_right
 from thymos.evaluate.extract import extract_labels, tally
 from thymos.evaluate.label_sets import Lists, parse_labels, set_score
 from thymos.evaluate.wheels import Level, Wheels
@@ -29,22 +30,22 @@ def half_of(name: str) -> Literal["A", "B"]:
     return "B" if hashlib.sha256(name.encode()).digest()[0] % 2 else "A"
 
 
-def read_column(path: Path, column: str) -> dict[str, str]:
-    """Read one column of a CSV by `name`.
+def read_column(path: Path, column: str, key: str = "name") -> dict[str, str]:
+    """Read one column of a CSV by another one.
 
     Raises:
         MediaError: The file or the column is not there.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return {row["name"]: row[column] for row in csv.DictReader(file)}
+            return {row[key]: row[column] for row in csv.DictReader(file)}
     except OSError as err:
         raise MediaError(
             f"cannot read '{path}': {err.strerror}",
             hint="give the folder text/emer (mer2024_ov, emotion_wheel, v2)",
         ) from err
     except (KeyError, UnicodeDecodeError, csv.Error) as err:
-        raise MediaError(f"'{path}' lacks the columns name and {column}") from err
+        raise MediaError(f"'{path}' lacks the columns {key} and {column}") from err
 
 
 def measure(folder: Path, own: Path | None = None) -> dict[str, Any]:
@@ -67,6 +68,7 @@ def measure(folder: Path, own: Path | None = None) -> dict[str, Any]:
             **_levels(wheels, truth, stored),
         },
         "human explanations": explained(wheels, truth, texts),
+        "human reasons": reasons(folder / "v1/gt-eng.csv"),
     }
     if own is not None:
         out["your answers"] = _own(wheels, truth, own)
@@ -85,6 +87,23 @@ def explained(wheels: Wheels, truth: Lists, texts: Mapping[str, str]) -> dict[st
             "read": asdict(tally(list(own.values()))),
         }
     return out
+
+
+NAMED = {"angry": "anger", "happy": "joy", "worried": "fear", "sad": "sadness"}
+"""The classes of EMER-V1 that are not named as ours are."""
+
+
+def reasons(path: Path) -> dict[str, Any]:
+    """Tell the class from each of the 100 reasons of EMER-V1 without its words of feeling.
+
+    The predictions given are the truth, so `rr` is the share of reasons that are read rightly: how
+    good the reader of `doubly_right` is.
+    """
+    labels = read_column(path, "emotions", "names")
+    truth = [NAMED.get(label, label) for label in labels.values()]
+    texts = read_column(path, "reasons", "names")
+    most = max(truth.count(label) for label in set(truth)) / len(truth)
+    return {**asdict(doubly_right(truth, truth, list(texts.values()))), "majority": most}
 
 
 def _own(wheels: Wheels, truth: Lists, path: Path) -> dict[str, Any]:
@@ -135,6 +154,11 @@ def lines(result: Mapping[str, Any]) -> list[str]:
             f"  with labels {read['labels']}, say they cannot tell {read['none']}, "
             f"not parsed {read['unparsed']}; parts missing: {lack}",
         ]
+    read = result["human reasons"]
+    out.append(
+        f"human reasons without words of feeling: {read['told']:.3f} tell a class, {read['rr']:.3f} "
+        f"the right one; reasons shuffled {read['shuffled']:.3f}, commonest {read['majority']:.3f}"
+    )
     if "your answers" in result:
         row = result["your answers"]
         out.append(f"your answers: {row['answered']} clips")
