@@ -7,12 +7,12 @@
 # had it says so. Variables:
 #   THYMOS_HIL_CACHE      folder that keeps the kernel
 #   THYMOS_HIL_OPTIONAL   what this machine lacks is told and is no failure; the page stays as it is
-#   THYMOS_HIL_LIMIT_S    how long each of the two parts may take (600)
+#   THYMOS_HIL_LIMIT_S    how long each part may take (900)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 here=$PWD
 cache=${THYMOS_HIL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/thymos/hil}
-limit=${THYMOS_HIL_LIMIT_S:-600}
+limit=${THYMOS_HIL_LIMIT_S:-900}
 out=$(mktemp -d)
 child=
 # `timeout` hands the signal on to what it started.

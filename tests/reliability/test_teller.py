@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 
-from thymos.reading import AGAIN_NS, Teller
+from thymos.clock import MonotonicClock
+from thymos.reading import AGAIN_NS, Readers, Teller
 from thymos.samples import NS_PER_S, Health, HealthReport, Kind, Sample, StreamSpec
 from thymos_drivers.testing import ListSource
 
@@ -68,3 +71,17 @@ def test_a_device_that_says_ever_new_things_is_bounded() -> None:
     letters = [chr(ord("a") + n % 26) + chr(ord("a") + n // 26) for n in range(600)]
     lines = told(*((0.01 * n, Health.DEGRADED, text) for n, text in enumerate(letters)))
     assert len(lines) == 16
+
+
+def test_readers_tell_it_to_nodes_and_terminal() -> None:
+    source = Moody(SPEC, [Sample("enose", n, n, n, np.zeros(1)) for n in range(3)], live=True)
+    lines: list[str] = []
+    over = threading.Event()
+
+    def take(sample: Sample) -> None:
+        source.feel(*((Health.DEGRADED, "CO: stuck"), (Health.OK,))[sample.seq % 2])
+
+    with Readers([source], MonotonicClock()) as readers:
+        readers.start(threading.Event(), take=take, ended=lambda *_: over.set(), note=lines.append)
+        assert over.wait(20)
+    assert lines == ["enose: degraded: CO: stuck", "enose: ok again"]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from thymos.controls import Controlled
 from thymos.devices import open_uri
 from thymos.errors import DeviceError
+from thymos.samples import Controlled
 from thymos_drivers import listing
 from thymos_drivers.v4l2_controls import V4l2Controls
 

@@ -148,4 +148,4 @@ def test_this_user_is_not_in_the_group(bus: int, wires: SMBus) -> None:
 
 
 def note(what: str, seen: Seen) -> None:
-    fault_row("BME688 (i2c-stub, emulated)", what, seen, family="Electronic noses")
+    fault_row("BME688 (i2c-stub, emulated)", what, seen, family="Noses on USB and I2C")

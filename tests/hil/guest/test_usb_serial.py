@@ -208,7 +208,7 @@ def watched(uri: str) -> Witness:
 
 
 def note(what: str, seen: Seen, **more: float | None) -> None:
-    fault_row("USB serial (FTDI, emulated)", what, seen, family="Electronic noses", **more)  # type: ignore[arg-type]
+    fault_row("USB serial (FTDI, emulated)", what, seen, family="Noses on USB and I2C", **more)  # type: ignore[arg-type]
 
 
 def unplug_and_plug(guard: Source, nose: Nose, before: list[Sample], port: int) -> None:
