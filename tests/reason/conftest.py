@@ -7,12 +7,20 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from thymos.contract import EMOTIONS, Cue, Emotion, StreamState, WindowInfo
+from thymos.contract import EMOTIONS, MODALITIES, Cue, Emotion, StreamState, WindowInfo
 from thymos.reason.base import Evidence
 from thymos.reason.fusion import fuse
 from thymos.reason.llm import Completion, Message, TextSink
+from thymos.reason.reliability import Table, Trust
 
 S = 1_000_000_000
+
+EVEN = Table(
+    trust={m: Trust(least=0.5, base=-1.5 if m == "smell" else 0.0) for m in MODALITIES},
+    agreement=0.4,
+    prior=dict.fromkeys(EMOTIONS, 1 / 7),
+)
+"""Modalities that are all alike: what is tested with it does not move with the measured table."""
 
 
 def reading(label: Emotion, p: float = 0.85) -> dict[Emotion, float]:
@@ -52,7 +60,7 @@ def evidence(cues: Sequence[Cue], t0=0.0, t1=4.0, window="w000000") -> Evidence:
     """A window of four seconds around cues."""
     streams = {"camera": StreamState(state="present", age_ms=0, samples=1, gaps=0, dropped=0)}
     info = WindowInfo(id=window, t0_ns=int(t0 * S), t1_ns=int(t1 * S), streams=streams)
-    return Evidence(info, tuple(cues), fuse(cues))
+    return Evidence(info, tuple(cues), fuse(cues, EVEN))
 
 
 class FakeLlm:
@@ -113,3 +121,8 @@ def evidence_of() -> Callable[..., Evidence]:
 @pytest.fixture
 def fake_llm() -> type[FakeLlm]:
     return FakeLlm
+
+
+@pytest.fixture
+def even() -> Table:
+    return EVEN

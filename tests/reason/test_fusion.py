@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from thymos.contract import EMOTIONS, MODALITIES, Cue
 from thymos.reason.fusion import COORDINATES, distance, fuse, top
+from thymos.reason.reliability import table
 
 S = 1_000_000_000
 
@@ -21,25 +22,48 @@ def test_nothing_perceived_gives_nothing():
     assert affect.arousal is None
 
 
-def test_one_sure_modality_leads(cue):
-    affect = fuse([cue("face", "smile", "joy", p=0.9, conf=0.9)])
+def test_one_sure_modality_leads(cue, even):
+    affect = fuse([cue("face", "smile", "joy", p=0.9, conf=0.9)], even)
     assert top(affect.fused) == "joy"
-    assert affect.fused["joy"] == pytest.approx(0.9 * 0.9 + 0.1 / 7)
+    assert affect.fused["joy"] == pytest.approx(0.9)
     assert affect.weights == {"face": 1.0}
     assert affect.valence == pytest.approx(0.9 * 0.8 + 0.1 / 6 * -2.3)
     assert affect.conflict == 0.0
 
 
-def test_little_evidence_is_nearly_uniform(cue):
-    affect = fuse([cue("face", "smile", "joy", p=0.95, conf=0.05, t0=1.0, t1=1.0)])
-    assert max(affect.fused.values()) < 0.16
+def test_little_evidence_is_nearly_what_is_usual(cue, even):
+    faint = cue("face", "smile", "joy", p=0.95, conf=0.05, t0=1.0, t1=1.0)
+    assert max(fuse([faint], even).fused.values()) < 0.17
+    prior = table().prior
+    assert fuse([faint]).fused == pytest.approx(prior, abs=0.04)
 
 
-def test_fused_is_the_weighted_mean_of_what_is_published(cue):
+def test_fused_can_be_checked_by_hand(cue):
     affect = fuse([cue("face", "a", "joy"), cue("voice", "b", "fear"), cue("words", "c", "anger")])
+    count = 1 / sum(w**2 for w in affect.weights.values())
+    power = 1 + table().agreement * (count - 1)
+    mean = {e: sum(affect.weights[m] * affect.unimodal[m][e] for m in affect.unimodal)
+            for e in EMOTIONS}  # fmt: skip
+    total = sum(p**power for p in mean.values())
     for e in EMOTIONS:
-        mean = sum(affect.weights[m] * affect.unimodal[m][e] for m in affect.unimodal)
-        assert affect.fused[e] == pytest.approx(mean)
+        assert affect.fused[e] == pytest.approx(mean[e] ** power / total)
+
+
+def test_two_that_agree_are_surer_than_one_and_a_faint_third_changes_little(cue, even):
+    face, voice = cue("face", "a", "joy", p=0.6), cue("voice", "b", "joy", p=0.6)
+    one, two = fuse([face], even), fuse([face, voice], even)
+    assert two.fused["joy"] > one.fused["joy"] + 0.05
+    faint = cue("words", "c", "anger", p=0.9, conf=0.01)
+    assert fuse([face, voice, faint], even).fused["joy"] == pytest.approx(
+        two.fused["joy"], abs=0.02
+    )
+
+
+def test_modalities_that_contradict_are_never_surer_than_the_surest(cue, even):
+    """Sharpening is for agreement: where the tops differ, no class gains over the surest part."""
+    for a, b in itertools.permutations(EMOTIONS, 2):
+        affect = fuse([cue("face", "a", a, p=0.8), cue("voice", "b", b, p=0.8)], even)
+        assert max(affect.fused.values()) <= 0.8
 
 
 def test_no_modality_wins_by_number_of_cues(cue):
@@ -49,8 +73,9 @@ def test_no_modality_wins_by_number_of_cues(cue):
     assert many.fused == pytest.approx(one.fused)
 
 
-def test_reliability_shifts_the_weight(cue):
-    affect = fuse([cue("face", "a", "joy", conf=0.9), cue("voice", "b", "sadness", conf=0.3)])
+def test_evidence_shifts_the_weight(cue, even):
+    given_ = [cue("face", "a", "joy", conf=0.9), cue("voice", "b", "sadness", conf=0.3)]
+    affect = fuse(given_, even)
     assert affect.weights["face"] == pytest.approx(0.75)
     assert top(affect.fused) == "joy"
 
@@ -67,15 +92,16 @@ def test_overlapping_spans_are_not_counted_twice(cue):
     assert twice.fused == pytest.approx(once.fused)
 
 
-def test_contradiction_is_seen_and_named(cue):
-    affect = fuse([cue("face", "a", "joy", conf=0.9), cue("words", "b", "sadness", conf=0.95)])
+def test_contradiction_is_seen_and_named(cue, even):
+    given_ = [cue("face", "a", "joy", conf=0.9), cue("words", "b", "sadness", conf=0.95)]
+    affect = fuse(given_, even)
     assert affect.conflict > 0.6
     assert affect.dissenting == ("face",)
     assert top(affect.fused) == "sadness"
 
 
-def test_agreement_is_no_conflict(cue):
-    affect = fuse([cue("face", "a", "joy"), cue("words", "b", "joy")])
+def test_agreement_is_no_conflict(cue, even):
+    affect = fuse([cue("face", "a", "joy"), cue("words", "b", "joy")], even)
     assert affect.conflict < 0.05
     assert affect.dissenting == ()
 
@@ -179,8 +205,10 @@ def test_whatever_comes_the_estimate_is_proper_and_bounded(many):
     for value in (affect.valence, affect.arousal):
         assert value is None or (math.isfinite(value) and -1 <= value <= 1)
     if affect.fused:
-        surest = max(max(r.values()) for r in affect.unimodal.values())
-        assert max(affect.fused.values()) <= surest + 1e-9
+        mixed = {e: sum(affect.weights[m] * r[e] for m, r in affect.unimodal.items())
+                 for e in EMOTIONS}  # fmt: skip
+        assert max(mixed.values()) <= max(max(r.values()) for r in affect.unimodal.values()) + 1e-9
+        assert mixed[top(affect.fused)] == pytest.approx(max(mixed.values()))
 
 
 def test_order_of_arrival_changes_nothing(cue):

@@ -3,23 +3,29 @@
 **Within a modality** the cues that carry an emotion form one reading: their mean, weighted by
 confidence and time span. A modality is heard once, however many cues it sends.
 
-**Reliability** of a modality is `confidence × presence × prior`: the mean confidence of its cues,
-how long evidence was there (a second counts in full), and `PRIOR`. Each reading is then
-*discounted*: what is not reliable counts for the uniform distribution, `q·p + (1 − q)·u` (Shafer,
-A Mathematical Theory of Evidence, 1976, §11.4). Little evidence therefore gives a flat estimate.
+**Calibration.** Each reading is corrected by what was measured on people the models never met
+(`thymos.reason.reliability`): temperature, class biases, and below the least evidence measured it
+fades to the prior (discounting: Shafer, A Mathematical Theory of Evidence, 1976, §11.4). The
+evidence is `confidence × presence`: the mean confidence of the cues, and how long they were there
+(a second counts in full).
 
-**Across modalities** the discounted readings are mixed, weights ∝ reliability: the linear opinion
-pool (Stone, Ann. Math. Stat. 1961), the sum rule of classifier combination, which is the least
-sensitive to errors of the single classifiers (Kittler et al., IEEE TPAMI 20(3), 1998, §5). A
-product (log-linear pool) would sharpen readings that are not independent and let one classifier
-veto another; a mixture is never surer than its surest part and leaves a conflict visible as two
-peaks. The published `unimodal` readings are the discounted ones, so that
-`fused = Σ weight · unimodal` can be checked by hand.
+**Across modalities** the corrected readings are mixed, weights ∝ measured reliability: the linear
+opinion pool (Stone, Ann. Math. Stat. 1961), the sum rule of classifier combination, which is the
+least sensitive to errors of the single classifiers (Kittler et al., IEEE TPAMI 20(3), 1998, §5). A
+product (log-linear pool) lets one classifier veto another; on held-out people it was no better
+(`docs/conflict.md`). The mixture is never surer than its surest part and leaves a conflict visible
+as two peaks. Where several modalities speak it is then sharpened, for what two say independently
+is surer than what one says:
 
-**Conflict** of two modalities is the Jensen-Shannon distance of their own readings (square root of
-the divergence in bits, 0 … 1; Endres and Schindelin, IEEE Trans. Inf. Theory 49(7), 2003) times the
-reliability of the less reliable one; the conflict of the window is that of its worst pair. A faint
-reading cannot contradict loudly, and two that differ only in sureness hardly do.
+    fused ∝ (Σ weight · unimodal) ^ (1 + agreement · (n − 1)),   n = 1 / Σ weight²
+
+n is the number of modalities that count; with one alone nothing changes. The published `unimodal`
+readings are the corrected ones, so this can be checked by hand.
+
+**Conflict** of two modalities is the Jensen-Shannon distance of their corrected readings (square
+root of the divergence in bits, 0 … 1; Endres and Schindelin, IEEE Trans. Inf. Theory 49(7), 2003)
+times the evidence of the fainter one, as a share of what is usual; the conflict of the window is
+that of its worst pair. A faint reading cannot contradict loudly.
 
 Smell is context: it takes part only when a cue itself carries an emotion, and then with little
 weight. With several people in view the track with most evidence is the person; others are left out.
@@ -34,14 +40,8 @@ from dataclasses import dataclass
 
 from thymos.contract import EMOTIONS, MODALITIES, Cue, Emotion, Modality
 from thymos.reason.base import Affect
+from thymos.reason.reliability import Reading, Table, table
 from thymos.samples import NS_PER_S
-
-Reading = dict[Emotion, float]
-
-PRIOR: dict[Modality, float] = {"face": 1.0, "voice": 1.0, "words": 1.1, "smell": 0.3}
-"""How much a modality is believed before looking, face = 1. Words a little more: alone they reach
-67.4 against 60.5 (face) and 60.1 (voice) in the input ablation of AffectGPT (arXiv 2501.16566).
-The small value for smell is ours: an odour tells of the room sooner than of the person."""
 
 COORDINATES: dict[Emotion, tuple[float, float]] = {
     "neutral": (0.0, 0.0),
@@ -60,54 +60,107 @@ MIN_CONFIDENCE = 1e-3
 PRESENCE_FULL_NS = NS_PER_S
 PRESENCE_FLOOR = 0.25  # a single frame is evidence too
 DISSENT_DISTANCE = 0.25
-DISSENT_RELIABILITY = 0.25
+DISSENT_EVIDENCE = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one modality says by itself, before anything is known of how far to believe it.
+
+    Attributes:
+        raw: Its reading as the perceivers gave it.
+        evidence: Mean confidence of its cues × presence, 0 … 1.
+        measured: Values of its cues that are single numbers, by name: qualities may be among them.
+    """
+
+    raw: Reading
+    evidence: float
+    measured: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class _Voice:
-    """One modality's say: its own reading, and how far it is relied on (0 … 1)."""
+    """One modality's say: what it stands for, and how far it is relied on.
 
-    raw: Reading
-    discounted: Reading
-    reliability: float
+    Attributes:
+        reading: Corrected.
+        force: Weight before it is shared out.
+        weight: Share, sums to 1 over the voices.
+        evidence: Evidence as a share of what is usual, at most 1.
+    """
+
+    reading: Reading
+    force: float
+    weight: float
+    evidence: float
 
 
-def fuse(cues: Sequence[Cue]) -> Affect:
+def fuse(cues: Sequence[Cue], known: Table | None = None) -> Affect:
     """Fuse the cues of one window (see the module text for the method).
 
     Args:
         cues: In any order; the result does not depend on it.
+        known: What is known of the modalities beforehand; None is what was measured.
 
     Returns:
         The estimate. `fused` is empty if no cue carries an emotion; `weights` names every modality
         that sent a cue, with 0 for those that say nothing of the emotion.
     """
-    ordered = sorted(cues, key=lambda c: (c.t0_ns, c.t1_ns, c.modality, c.name, c.track, c.id))
-    by_modality = {m: of_person([c for c in ordered if c.modality == m]) for m in MODALITIES}
-    voices: dict[Modality, _Voice] = {}
-    for modality, own in by_modality.items():
-        voice = _listen(modality, own)
-        if voice is not None:
-            voices[modality] = voice
-    total = sum(PRIOR[m] * v.reliability for m, v in voices.items())
+    known = known or table()
+    by_modality = _sorted_out(cues)
+    voices = _voices(by_modality, known)
     present = [m for m, own in by_modality.items() if own]
-    weights: dict[Modality, float] = {
-        m: PRIOR[m] * voices[m].reliability / total if m in voices else 0.0 for m in present
-    }
+    weights: dict[Modality, float] = {m: voices[m].weight if m in voices else 0.0 for m in present}
     if not voices:
         weights = {m: 1.0 / len(present) for m in present}
-    unimodal = {m: v.discounted for m, v in voices.items()}
-    fused = _mix((unimodal[m], weights[m]) for m in voices) if voices else {}
-    valence, arousal = _core_affect(by_modality, voices)
+    fused = _pool(voices, known.agreement) if voices else {}
+    valence, arousal = _core_affect(by_modality, voices, known)
     return Affect(
         fused=fused,
-        unimodal=unimodal,
+        unimodal={m: v.reading for m, v in voices.items()},
         weights=weights,
         valence=valence,
         arousal=arousal,
         conflict=_conflict(voices),
         dissenting=_dissenting(voices, fused),
     )
+
+
+def hear(cues: Sequence[Cue]) -> dict[Modality, Heard]:
+    """What each modality says by itself; one that says nothing of the emotion is left out."""
+    found = {m: _hear(own) for m, own in _sorted_out(cues).items()}
+    return {m: heard for m, heard in found.items() if heard is not None}
+
+
+def _sorted_out(cues: Sequence[Cue]) -> dict[Modality, list[Cue]]:
+    """Cues of each modality, of one person, in an order that does not depend on their arrival."""
+    ordered = sorted(cues, key=lambda c: (c.t0_ns, c.t1_ns, c.modality, c.name, c.track, c.id))
+    return {m: of_person([c for c in ordered if c.modality == m]) for m in MODALITIES}
+
+
+def _voices(by_modality: dict[Modality, list[Cue]], known: Table) -> dict[Modality, _Voice]:
+    heard = {m: h for m, own in by_modality.items() if (h := _hear(own)) is not None}
+    forces = {m: known.trust[m].weight(h.evidence, h.measured) for m, h in heard.items()}
+    total = sum(forces.values())
+    return {
+        m: _Voice(
+            known.trust[m].corrected(h.raw, h.evidence, known.prior),
+            forces[m],
+            forces[m] / total,
+            min(1.0, h.evidence / known.trust[m].usual),
+        )
+        for m, h in heard.items()
+    }
+
+
+def _pool(voices: dict[Modality, _Voice], agreement: float) -> Reading:
+    """The sharpened mixture."""
+    mixed = _mix((v.reading, v.weight) for v in voices.values())
+    count = 1.0 / sum(v.weight**2 for v in voices.values())
+    power = 1.0 + agreement * (count - 1.0)
+    shares = {e: p**power for e, p in mixed.items()}
+    total = sum(shares.values())
+    return {e: p / total for e, p in shares.items()}
 
 
 def top(reading: Reading) -> Emotion:
@@ -132,21 +185,18 @@ def of_person(cues: list[Cue]) -> list[Cue]:
     return [c for c in cues if c.track in ("", person)]
 
 
-def _listen(modality: Modality, cues: list[Cue]) -> _Voice | None:
-    """Reading and reliability of one modality; None if it says nothing of the emotion."""
+def _hear(cues: list[Cue]) -> Heard | None:
+    """Reading and evidence of one modality; None if it says nothing of the emotion."""
     heard = [c for c in cues if c.confidence >= MIN_CONFIDENCE]
     readings = [(c, r) for c in heard if (r := _clean(c.emotion)) is not None]
     if not readings:
         return None
-    parts = [(r, c.confidence * _presence([c])) for c, r in readings]
-    raw = _mix(parts)
-    q = _reliability([c for c, _ in readings])
-    uniform = 1.0 / len(EMOTIONS)
-    discounted: Reading = {e: q * raw[e] + (1.0 - q) * uniform for e in EMOTIONS}
-    return _Voice(raw, discounted, q)
+    raw = _mix((r, c.confidence * _presence([c])) for c, r in readings)
+    numbers = {c.name: float(c.value) for c in heard if isinstance(c.value, float)}
+    return Heard(raw, _evidence([c for c, _ in readings]), numbers)
 
 
-def _reliability(cues: Sequence[Cue]) -> float:
+def _evidence(cues: Sequence[Cue]) -> float:
     """Mean confidence, weighted by span, times presence; 0 … 1."""
     spans = [_presence([c]) for c in cues]
     mean = sum(c.confidence * s for c, s in zip(cues, spans, strict=True)) / sum(spans)
@@ -196,9 +246,11 @@ def _divergence(parts: Sequence[tuple[Reading, float]]) -> float:
 
 def _conflict(voices: dict[Modality, _Voice]) -> float:
     """Conflict of the pair of modalities that contradict each other most."""
-    heard = [(v.raw, v.reliability * min(1.0, PRIOR[m])) for m, v in voices.items()]
-    pairs = itertools.combinations(heard, 2)
-    return max((min(q1, q2) * distance(p1, p2) for (p1, q1), (p2, q2) in pairs), default=0.0)
+    pairs = itertools.combinations(voices.values(), 2)
+    return max(
+        (min(a.evidence, b.evidence) * distance(a.reading, b.reading) for a, b in pairs),
+        default=0.0,
+    )
 
 
 def _dissenting(voices: dict[Modality, _Voice], fused: Reading) -> tuple[Modality, ...]:
@@ -212,14 +264,14 @@ def _dissenting(voices: dict[Modality, _Voice], fused: Reading) -> tuple[Modalit
     return tuple(
         m
         for m, v in voices.items()
-        if top(v.raw) not in (verdict, "neutral")
-        and v.reliability >= DISSENT_RELIABILITY
-        and distance(v.raw, fused) >= DISSENT_DISTANCE
+        if top(v.reading) not in (verdict, "neutral")
+        and v.evidence >= DISSENT_EVIDENCE
+        and distance(v.reading, fused) >= DISSENT_DISTANCE
     )
 
 
 def _core_affect(
-    by_modality: dict[Modality, list[Cue]], voices: dict[Modality, _Voice]
+    by_modality: dict[Modality, list[Cue]], voices: dict[Modality, _Voice], known: Table
 ) -> tuple[float | None, float | None]:
     """Valence and arousal: what cues measure, else the expectation under the reading."""
     pair: list[float | None] = []
@@ -228,17 +280,18 @@ def _core_affect(
         for modality, cues in by_modality.items():
             heard = [c for c in cues if c.confidence >= MIN_CONFIDENCE]
             measured = [c for c in heard if getattr(c, name) is not None]
+            voice = voices.get(modality)
             if measured:
                 mass = [c.confidence * _presence([c]) for c in measured]
                 value = sum(
                     float(getattr(c, name)) * w for c, w in zip(measured, mass, strict=True)
                 )
-                parts.append((value / sum(mass), PRIOR[modality] * _reliability(measured)))
-            elif modality in voices:
-                voice = voices[modality]
-                value = sum(voice.raw[e] * COORDINATES[e][axis] for e in EMOTIONS)
-                parts.append((value, PRIOR[modality] * voice.reliability))
-        total = sum(weight for _, weight in parts)
-        value = sum(v * w for v, w in parts) / total if total > 0 else 0.0
+                alone = known.trust[modality].weight(_evidence(measured), {})
+                parts.append((value / sum(mass), voice.force if voice else alone))
+            elif voice is not None:
+                value = sum(voice.reading[e] * COORDINATES[e][axis] for e in EMOTIONS)
+                parts.append((value, voice.force))
+        total = sum(force for _, force in parts)
+        value = sum(v * f for v, f in parts) / total if total > 0 else 0.0
         pair.append(max(-1.0, min(1.0, value)) if total > 0 else None)
     return pair[0], pair[1]

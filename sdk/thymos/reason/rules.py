@@ -37,8 +37,9 @@ from thymos.reason.wording import (
     span,
 )
 
-MIN_PROBABILITY = 0.30
-"""Below this the likeliest class is hardly more than a guess (7 classes, chance 0.14)."""
+MIN_PROBABILITY = 0.40
+"""Below this the likeliest class is right in about one of three windows (risk-coverage curve of
+held-out people, `docs/conflict.md`; 7 classes)."""
 UNCLEAR = "unclear"
 """Label of the tree when no emotion is named."""
 EVEN = 0.2
