@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from thymos.clock import host_stamp_ns
-from thymos.controls import Control
 from thymos.errors import (
     ConfigError,
     DeviceError,
     DeviceNotFoundError,
     DevicePermissionError,
 )
-from thymos.samples import NS_PER_S
+from thymos.samples import NS_PER_S, Control
 from thymos_drivers.base import number
 from thymos_drivers.capture import Capture
 from thymos_drivers.packets import keep_packets

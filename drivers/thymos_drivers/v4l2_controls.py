@@ -14,8 +14,8 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from thymos.controls import Control
 from thymos.errors import DeviceError
+from thymos.samples import Control
 
 _QUERYCTRL, _QUERYMENU, _G_CTRL, _S_CTRL = 0xC0445624, 0xC02C5625, 0xC008561B, 0xC008561C
 _CTRL = struct.Struct("=II32s4iI8x")

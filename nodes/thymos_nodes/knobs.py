@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 
-from thymos.controls import Control, Controlled
 from thymos.errors import ThymosError
+from thymos.samples import Control, Controlled
 from thymos_nodes import params
 from thymos_nodes.params import Param
 

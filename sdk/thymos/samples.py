@@ -8,7 +8,7 @@ the robot clock (see `thymos.clock`).
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
@@ -77,8 +77,8 @@ class Encoded:
     """A payload as the device itself encoded it, so that a recording need not encode it again.
 
     Attributes:
-        format: `jpeg`: one whole picture. `h264`: one picture in Annex B, which may need those before
-            it but none after it (no B-frames); a key frame (IDR) holds its SPS and PPS.
+        format: `jpeg`: one whole picture. `h264`: one picture in Annex B, which may need those
+            before it but none after it (no B-frames); a key frame (IDR) holds its SPS and PPS.
         data: The bytes.
     """
 
@@ -232,6 +232,73 @@ class Source(Protocol):
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One thing of a device that may be changed while it runs: exposure, gain, white balance.
+
+    Attributes:
+        name: As the device's own tools call it: `exposure_time_absolute`.
+        value: Now.
+        low: Smallest value.
+        high: Largest value.
+        step: Values are `low` plus multiples of it.
+        default: Of the device.
+        choices: What each value means, where only some are allowed; empty for a plain number.
+        switch: It is on (1) or off (0).
+        state: Why it cannot be set now, or has no effect now; empty if it can.
+    """
+
+    name: str
+    value: int
+    low: int
+    high: int
+    step: int = 1
+    default: int = 0
+    choices: Mapping[int, str] = field(default_factory=dict)
+    switch: bool = False
+    state: str = ""
+
+    def wrong(self, value: int) -> str:
+        """Why this value is not allowed, for people; empty if it is."""
+        if self.choices and value not in self.choices:
+            return f"it takes {self.allowed}"
+        if not self.low <= value <= self.high:
+            return f"it goes from {self.low} to {self.high}"
+        if not self.choices and (value - self.low) % max(1, self.step):
+            return f"it goes in steps of {self.step} from {self.low}"
+        return ""
+
+    @property
+    def allowed(self) -> str:
+        """The values that are allowed, for people."""
+        if self.choices:
+            return ", ".join(f"{value} ({text})" for value, text in self.choices.items())
+        return "0 or 1" if self.switch else f"{self.low} to {self.high}"
+
+    def __str__(self) -> str:
+        also = f", {self.state}" if self.state else ""
+        return f"{self.name} {self.value} ({self.allowed}{also})"
+
+
+@runtime_checkable
+class Controlled(Protocol):
+    """A source with controls; which ones there are is up to the device."""
+
+    def controls(self) -> Sequence[Control]:
+        """What the open device has.
+
+        Raises:
+            DeviceError: It cannot be asked.
+        """
+
+    def set_control(self, name: str, value: int) -> None:
+        """Change one while it runs; it is set again when the device is opened again.
+
+        Raises:
+            DeviceError: There is no such control, or the device refuses the value.
+        """
 
 
 def frozen(payload: NDArray[Any]) -> NDArray[Any]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from thymos.controls import Control, Controlled
 from thymos.errors import ConfigError, DeviceError
+from thymos.samples import Control, Controlled
 from thymos_drivers import listing, v4l2_controls
 from thymos_drivers.camera import V4l2Camera, read_controls
 from thymos_drivers.v4l2_controls import V4l2Controls

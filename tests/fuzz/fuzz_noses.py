@@ -27,7 +27,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 CASES = HERE / "cases"
-sys.path[:0] = [str(HERE.parent / "drivers")]
+sys.path[:0] = [str(HERE.parent / "drivers"), str(HERE.parent / "helpers")]
 
 GUIDED = "--atheris" in sys.argv
 if GUIDED:

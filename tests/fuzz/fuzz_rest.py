@@ -24,7 +24,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 CASES = HERE / "cases" / "rest"
-sys.path[:0] = [str(HERE), str(HERE.parent / "drivers")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "drivers"), str(HERE.parent / "helpers")]
 
 from fuzz_noses import HANG_SECONDS, MAX_SECONDS, TooLongError, mutate
 from rest_targets import TARGETS

@@ -14,9 +14,8 @@ pytest.importorskip("thymos_msgs", reason="the messages are not built (make setu
 from rclpy.parameter import Parameter
 
 from stages import spec
-from thymos.controls import Control
 from thymos.errors import DeviceError
-from thymos.samples import Kind, Sample
+from thymos.samples import Control, Kind, Sample
 from thymos_drivers.testing import ListSource
 from thymos_nodes import sensors
 from thymos_nodes.sensors import CameraNode
