@@ -43,7 +43,7 @@ class Row:
         if cue.name != self.name:
             return False
         said = cue.value.replace("_", " ") if isinstance(cue.value, str) else ""
-        return self.value is None or self.value.search(said) is not None
+        return self.value is None or self.value.fullmatch(said.strip()) is not None
 
 
 @functools.cache
@@ -57,7 +57,7 @@ def _row(entry: dict[str, str]) -> Row:
     shares = dict(part.split() for part in entry["feel"].split(","))
     feel: dict[Emotion, float] = {e: float(shares.get(e, 0.0)) for e in EMOTIONS}
     feel["neutral"] = 1.0 - sum(feel.values())
-    value = re.compile(rf"\b({entry['value']})\b", re.IGNORECASE) if "value" in entry else None
+    value = re.compile(entry["value"], re.IGNORECASE) if "value" in entry else None
     valence, arousal = float(entry["valence"]), float(entry["arousal"])
     return Row(entry["name"], value, feel, valence, arousal, entry["says"])
 
