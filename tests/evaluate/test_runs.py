@@ -219,5 +219,7 @@ def test_a_journal_of_something_else_is_left_alone(tmp_path):
         Journal(path, {"weights": "a"})
     path.write_bytes(before)
     again = Journal(path, {"weights": "a"})
+    with pytest.raises(ConfigError, match="another run"):
+        Journal(path, {"weights": "a"})
     assert dict(again.answers["x"].probs) == {"joy": 1.0}
     again.close()

@@ -291,7 +291,11 @@ def _items(
             hint=f"thymos eval {task} {folder} --labels labels.csv "
             f"({'text' if task == 'text' else 'file'},label[,group] in its first line)",
         )
-    items = translate(change(items) if change else items, given, classes)
+    asked = change(items) if change else items
+    items = translate(asked, given, classes)
+    if len(items) < len(asked):
+        left_out = len(asked) - len(items)
+        stderr.print(f"{left_out} of {len(asked)} items left out: their labels map to null")
     return items[:: max(1, len(items) // limit)][:limit] if limit else items
 
 

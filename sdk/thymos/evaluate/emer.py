@@ -156,8 +156,9 @@ def lines(result: Mapping[str, Any]) -> list[str]:
         ]
     read = result["human reasons"]
     out.append(
-        f"human reasons without words of feeling: {read['told']:.3f} tell a class, {read['rr']:.3f} "
-        f"the right one; reasons shuffled {read['shuffled']:.3f}, commonest {read['majority']:.3f}"
+        f"human reasons without words of feeling: {read['told']:.3f} tell a class, "
+        f"{read['rr']:.3f} the right one; reasons shuffled {read['shuffled']:.3f}, "
+        f"commonest {read['majority']:.3f}"
     )
     if "your answers" in result:
         row = result["your answers"]

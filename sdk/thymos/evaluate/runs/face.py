@@ -20,7 +20,7 @@ from thymos.contract import EMOTIONS
 from thymos.errors import MediaError, RecordingError
 from thymos.evaluate.runs.items import Answer, Item
 from thymos.evaluate.runs.media import read_archive, read_picture
-from thymos.evaluate.runs.shared import digest, named
+from thymos.evaluate.runs.shared import named, shipped
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 NO_FACE = "no face was found"
@@ -37,13 +37,12 @@ class Face:
 
     def __init__(self, crops: bool = False) -> None:
         from thymos.perceive.learned import FaceExpression
-        from thymos.perceive.learned.session import WEIGHTS
 
         self._model = FaceExpression()
         self._crops = crops
         self.identity: Mapping[str, Any] = {
             "task": "face",
-            "weights": digest(WEIGHTS / "face.onnx"),
+            "weights": shipped(),
             "crops": crops,
             "thymos": thymos.__version__,
         }

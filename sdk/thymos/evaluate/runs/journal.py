@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ class Journal:
         identity: What the answers depend on.
 
     Raises:
-        ConfigError: The file holds answers of something else.
+        ConfigError: The file holds answers of something else, or another run is writing it.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
@@ -33,10 +34,20 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
+            self._lock()
             self._read(json.loads(json.dumps(identity)))
         except BaseException:
             os.close(self._fd)
             raise
+
+    def _lock(self) -> None:
+        """The lock goes with the process, however it ends."""
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            raise ConfigError(
+                f"another run is writing '{self.path}'", hint="wait for it, or give another --out"
+            ) from err
 
     def _read(self, identity: Mapping[str, Any]) -> None:
         data = self.path.read_bytes()

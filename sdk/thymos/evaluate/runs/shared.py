@@ -18,6 +18,13 @@ def digest(*files: Path) -> str:
     return total.hexdigest()[:12]
 
 
+def shipped() -> str:
+    """Return the digest of all weights that ship with Thymos."""
+    from thymos.perceive.learned.session import WEIGHTS
+
+    return digest(*sorted(path for path in WEIGHTS.iterdir() if path.is_file()))
+
+
 def named(labels: Sequence[str], probs: NDArray[Any] | Iterable[float]) -> dict[str, float]:
     """Return probabilities by name, to five digits."""
     return {name: round(float(p), 5) for name, p in zip(labels, probs, strict=True)}

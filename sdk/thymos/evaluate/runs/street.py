@@ -12,7 +12,7 @@ from thymos.config import Config
 from thymos.contract import EMOTIONS, Modality, WindowReport
 from thymos.errors import MediaError, RecordingError
 from thymos.evaluate.runs.items import Answer, Item
-from thymos.evaluate.runs.shared import named
+from thymos.evaluate.runs.shared import named, shipped
 from thymos.evaluate.steps import mark_steps
 
 MAX_WINDOWS_KEPT = 8
@@ -107,6 +107,7 @@ class Street:
         self.identity: Mapping[str, Any] = {
             "task": "explain",
             "thymos": thymos.__version__,
+            "weights": shipped(),
             **settings,
         }
 

@@ -118,7 +118,6 @@ def _by_processes(
 
 def _by_ray(make: Make, batches: Sequence[Sequence[Item]], crew: Crew) -> Iterator[list[Answer]]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         import ray
     except ImportError as err:
