@@ -148,10 +148,55 @@ def rgb_of(raw: np.ndarray, order: str) -> np.ndarray:
 
 
 def test_an_encoding_nobody_knows_is_said(make: Maker, bag2: Callable[..., Path]) -> None:
-    message = make.image(T0, "16UC1", np.zeros((2, 2, 2), np.uint8))
-    path = bag2([("/depth/image", "sensor_msgs/msg/Image", T0, message)])
-    with pytest.raises(RecordingError, match="encoding '16UC1' are not read"):
+    message = make.image(T0, "bayer_rggb8", np.zeros((2, 2, 1), np.uint8))
+    path = bag2([("/cam/image_raw", "sensor_msgs/msg/Image", T0, message)])
+    with pytest.raises(RecordingError, match="encoding 'bayer_rggb8' are not read"):
         open_recording(path)
+
+
+FAR = np.array([[0, 1200, 65535], [500, 3, 7]])
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("encoding", ["16UC1", "32FC1"])
+def test_depth_of_other_cameras_is_read_in_millimetres(
+    make: Maker, bag2: Callable[..., Path], encoding: str, big: bool
+) -> None:
+    order = ">" if big else "<"
+    pixels = FAR.astype(f"{order}u2") if encoding == "16UC1" else (FAR / 1000).astype(f"{order}f4")
+    wanted = FAR.copy()
+    if encoding == "32FC1":
+        pixels[1] = (np.nan, np.inf, 70.0)
+        wanted[1] = 0
+    raw = np.ascontiguousarray(pixels).view(np.uint8).reshape(2, 3, -1)
+    message = make.image(T0, encoding, raw)
+    message.is_bigendian = int(big)
+    path = bag2(
+        [
+            ("/cam/color/image_raw", "sensor_msgs/msg/Image", T0, make.image(T0, "rgb8", PIXELS)),
+            ("/cam/depth/image_rect_raw", "sensor_msgs/msg/Image", T0, message),
+        ]
+    )
+    sources = open_recording(path).sources
+    assert list(sources) == ["camera", "depth"]
+    spec = sources["depth"].spec
+    assert (spec.kind, spec.unit, spec.shape, spec.channels) == (Kind.DEPTH, "mm", (2, 3), ())
+    (sample,) = read_all(sources["depth"])
+    assert np.array_equal(sample.payload, wanted)
+    chosen = open_recording(path, {"depth.front": "/cam/depth/image_rect_raw"}).sources
+    assert chosen["depth.front"].spec.kind is Kind.DEPTH
+    for wrong in ({"camera": "/cam/depth/image_rect_raw"}, {"depth": "/cam/color/image_raw"}):
+        with pytest.raises(RecordingError, match="which cannot be the stream"):
+            open_recording(path, wrong)
+
+
+def test_a_depth_picture_that_lies_about_its_size_is_damaged(
+    make: Maker, bag2: Callable[..., Path]
+) -> None:
+    message = make.image(T0, "16UC1", np.zeros((2, 2, 2), np.uint8))
+    message.height = 1000
+    with pytest.raises(RecordingError, match="a depth picture of 2x1000 has 8 bytes"):
+        open_recording(bag2([("/depth", "sensor_msgs/msg/Image", T0, message)]))
 
 
 def test_a_compressed_twin_is_not_read_twice(make: Maker, bag2: Callable[..., Path]) -> None:
@@ -473,5 +518,5 @@ def test_no_bag_was_forgotten(data_dir: Path) -> None:
 def test_the_kind_of_a_stream_is_told_by_its_type() -> None:
     from thymos.record.decode import READS
 
-    # depth is an Image too; the spec that lies beside it in our own files tells
+    # depth is an Image too; its encoding tells
     assert {k for k, _ in READS.values()} == set(Kind) - {Kind.DEPTH}

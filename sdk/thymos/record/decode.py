@@ -78,8 +78,8 @@ def _image(m: Any, _: AudioFormat) -> Decoded:
     data = np.asarray(m.data)
     if data.nbytes < SHARED_BYTES:
         data = data.copy()  # a small picture must not hold the chunk it came in
-    if str(m.encoding) == "16UC1":
-        depth = _millimetres(data, int(m.height), int(m.width), int(m.step), bool(m.is_bigendian))
+    if str(m.encoding) in _DEPTH:
+        depth = _millimetres(data, m, *_DEPTH[str(m.encoding)])
         return Decoded(depth, _stamp(m.header), m.header.frame_id, "mm")
     rgb = raw_picture(data, int(m.height), int(m.width), int(m.step), str(m.encoding))
     return Decoded(rgb, _stamp(m.header), m.header.frame_id, "rgb8")
@@ -116,14 +116,26 @@ def _picture(m: Any) -> NDArray[Any]:
         raise RecordingError(f"a picture of format '{m.format}' cannot be decoded") from err
 
 
-def _millimetres(
-    data: NDArray[np.uint8], height: int, width: int, step: int, big: bool
-) -> NDArray[np.uint16]:
-    """Depth, uint16 [height, width]; rows may be padded."""
-    if step < 2 * width or len(data) < step * height:
+_DEPTH = {"16UC1": ("u2", 1.0), "32FC1": ("f4", 1000.0)}
+"""Depth as REP-118 wants it: millimetres, or metres."""
+
+
+def _millimetres(data: NDArray[np.uint8], m: Any, layout: str, scale: float) -> NDArray[np.uint16]:
+    """Depth, uint16 [height, width]; rows may be padded.
+
+    What is not measured (0, NaN, infinite) or farther than 65.5 m is 0.
+    """
+    height, width, step = int(m.height), int(m.width), int(m.step)
+    row = width * int(layout[1])
+    if height <= 0 or width <= 0 or step < row or len(data) < step * height:
         raise RecordingError(f"a depth picture of {width}x{height} has {len(data)} bytes")
-    rows = np.ascontiguousarray(data[: step * height].reshape(height, step)[:, : 2 * width])
-    return rows.view(">u2" if big else "<u2").astype(np.uint16)
+    rows = np.ascontiguousarray(data[: step * height].reshape(height, step)[:, :row])
+    found = rows.view((">" if m.is_bigendian else "<") + layout)
+    if layout == "u2":
+        return found.astype(np.uint16)
+    with np.errstate(invalid="ignore", over="ignore"):
+        far = np.rint(found.astype(np.float64) * scale)
+        return np.where((far >= 0) & (far < 2**16), far, 0).astype(np.uint16)
 
 
 def raw_picture(

@@ -90,8 +90,8 @@ class _Survey:
             try:
                 learnt = _learn(self._bag, topic, READS[topic.msgtype][0])
                 own = _spec_of(topic, specs)
-                if learnt is not None and learnt[0].unit == "mm" and own is None:
-                    raise RecordingError("pictures in encoding '16UC1' are not read (ours are)")
+                if learnt is not None and topic.name in self._stream_of:
+                    _refuse_other_kind(self._stream_of[topic.name], learnt[0].kind)
                 why = f"{topic.name} has no messages"
             except RecordingError as err:
                 learnt, why = None, f"{topic.name}: {err}"
@@ -163,11 +163,27 @@ def check_choice(topics: list[Topic], stream_of_topic: dict[str, str]) -> None:
         if msgtype not in READS:
             raise RecordingError(f"topic '{name}' ({msgtype}) cannot be read", hint=hint)
         kinds = {role: kind for kind, role in ROLE_OF.items()}
-        wanted = kinds.get(stream.partition(".")[0], READS[msgtype][0])
-        if wanted is not READS[msgtype][0]:
+        there = READS[msgtype][0]
+        wanted = kinds.get(stream.partition(".")[0], there)
+        if wanted is not there and (wanted, msgtype) != (Kind.DEPTH, _IMAGE):
             raise RecordingError(
                 f"topic '{name}' ({msgtype}) cannot be the stream '{stream}'", hint=hint
             )
+
+
+_IMAGE = "sensor_msgs/msg/Image"
+"""May hold colours or depth; only its messages tell."""
+
+
+def _refuse_other_kind(stream: str, kind: Kind) -> None:
+    """Refuse depth as a camera and colours as depth, which the type of a topic does not tell.
+
+    Raises:
+        RecordingError: The topic is of another kind than its stream's name says.
+    """
+    role = stream.partition(".")[0]
+    if role in ROLE_OF.values() and role != ROLE_OF[kind]:
+        raise RecordingError(f"it holds {kind.value}, which cannot be the stream '{stream}'")
 
 
 SHOWN = 5  # topics named in an error
@@ -221,6 +237,7 @@ def _learn(bag: Bag, topic: Topic, kind: Kind) -> tuple[StreamSpec, AudioFormat]
     first, times = _peek(bag, topic, sound)
     if first is None:
         return None
+    kind = Kind.DEPTH if first.unit == "mm" else kind
     steps = sorted(b - a for a, b in itertools.pairwise(times))
     rate = first.rate_hz
     if kind is not Kind.AUDIO and steps and steps[len(steps) // 2] > 0:
@@ -332,5 +349,5 @@ def _spec_of(topic: Topic, specs: dict[str, StreamSpec]) -> StreamSpec | None:
     inside = spec_from_json(topic.metadata.get(SPEC_KEY, "null"))
     spec = inside or specs.get(topic.name)
     kind = READS[topic.msgtype][0]
-    fits = {kind, Kind.DEPTH} if topic.msgtype == "sensor_msgs/msg/Image" else {kind}
+    fits = {kind, Kind.DEPTH} if topic.msgtype == _IMAGE else {kind}
     return spec if spec is not None and spec.kind in fits else None
