@@ -9,6 +9,7 @@ from pathlib import Path
 
 from thymos.contract import Cue, Explanation, Response, Step, WindowReport
 from thymos.report.axis import Axis, free_rows
+from thymos.report.evidence import looked_at, scene, tree
 from thymos.report.html import Html, el, join
 
 MAX_SOUND_BYTES = 1_500_000
@@ -52,11 +53,12 @@ def card(report: WindowReport, axis: Axis, media: Media, said_above: Collection[
         el(
             "div",
             el("section", _picture(report, media), _why(report, inner, axis)),
-            el("section", _reading(said)),
+            el("section", _reading(said), scene(said.viewer), looked_at(said, axis)),
             el("section", _answer(report.response, media.audio.get(window.id))),
             class_="parts",
         ),
         _notes(report, said_above),
+        tree(said),
         _cue_table(report, axis),
         class_="card danger" if report.response.guard.danger != "none" else "card",
         id=window.id,
