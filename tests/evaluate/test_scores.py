@@ -50,7 +50,9 @@ def test_unreadable_is_listed_and_no_answer_is_wrong(result):
         "columns": ["joy", "anger", NO_ANSWER],
         "rows": [[1, 1, 0], [0, 1, 1]],
     }
-    assert result["by"]["sex"] == {"f": {"n": 2, "uar": 0.5}, "m": {"n": 2, "uar": 0.5}}
+    by = result["by"]["sex"]
+    assert [(v, row["n"], row["uar"]) for v, row in by.items()] == [("f", 2, 0.5), ("m", 2, 0.5)]
+    assert (by["f"]["low"], by["f"]["high"]) == (0.0, 1.0)
 
 
 def test_trivial_baselines_stand_beside_each_score(result):

@@ -53,9 +53,12 @@ def read_labels(folder: Path, labels: Path, *, text: bool = False) -> list[Item]
     items = []
     for n, row in enumerate(rows):
         own = {key: (value or "").strip() for key, value in row.items() if key}
-        said = tuple(part.strip() for part in own.pop("label").split(SEPARATOR) if part.strip())
+        label = own.pop("label")
+        said = (
+            tuple(p for part in label.split(SEPARATOR) if (p := part.strip())) if text else (label,)
+        )
         group, what = own.pop("group", ""), own.pop(first)
-        if not what or not said:
+        if not what or not any(said):
             raise ConfigError(f"'{labels}', line {n + 2}: no {first} or no label", hint=need)
         if text:
             key = f"{labels.name}#{n}"

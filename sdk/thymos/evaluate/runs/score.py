@@ -39,6 +39,7 @@ from thymos.evaluate.runs.items import Answer, Item
 
 MIN_GROUPS = 8
 MAX_LISTED = 200
+TAG_ROUNDS = 300
 NO_ANSWER = "no answer"
 Result = dict[str, Any]
 Array = NDArray[Any]
@@ -241,20 +242,25 @@ def _each_class(table: Sheet, answers: Mapping[str, Answer], rounds: int) -> Res
 
 
 def _by_tag(table: Sheet) -> Result:
-    """UAR for each value of each tag that takes 2 to 24 values."""
+    """UAR for each value of each tag that takes 2 to 24 values, with its interval."""
     out: Result = {}
+    units, _ = _units(table.items)
     for tag in sorted({t for item in table.items for t in item.tags if not t.startswith("_")}):
         values = np.array([item.tags.get(tag, "") for item in table.items])
         kinds = np.unique(values)
         if 2 <= len(kinds) <= 24:
-            out[tag] = {
-                str(v): {
-                    "n": int(np.sum(values == v)),
-                    "uar": round(uar(table.truth[values == v], table.said[values == v]), 4),
-                }
-                for v in kinds
-            }
+            out[tag] = {str(v): _uar_of(table, np.flatnonzero(values == v), units) for v in kinds}
     return out
+
+
+def _uar_of(table: Sheet, rows: Array, units: Array) -> Result:
+    truth, said = table.truth[rows], table.said[rows]
+    value = bootstrap(lambda r: uar(truth[r], said[r]), units[rows], TAG_ROUNDS)
+    return {
+        "n": len(rows),
+        "uar": round(value.value, 4),
+        **_rounded(low=value.low, high=value.high),
+    }
 
 
 def worst(table: Sheet, answers: Mapping[str, Answer], most: int = 20) -> list[Result]:

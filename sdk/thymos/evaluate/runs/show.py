@@ -102,7 +102,8 @@ def _each_class(found: Result) -> list[RenderableType]:
 
 def _tag(tag: str, values: Result) -> Text:
     each = ", ".join(
-        f"{v or '(none)'} {row['uar']:.3f} (n {row['n']})" for v, row in values.items()
+        f"{v or '(none)'} {row['uar']:.3f} [{row['low']:.3f}, {row['high']:.3f}] (n {row['n']})"
+        for v, row in values.items()
     )
     return Text(clean(f"UAR by {tag}: {each}"))
 
