@@ -39,6 +39,7 @@ class FacePerceiver:
 
     Attributes:
         notes: What was lacking in the window last asked for, in words.
+        mouths: The mouths seen lately.
     """
 
     modality: ClassVar[Modality] = "face"
@@ -49,7 +50,7 @@ class FacePerceiver:
         self._hz = config.face_hz
         self._store = store
         self._ear = ear
-        self._mouths = Mouths()
+        self.mouths = Mouths()
         self._followed_ns: int | None = None
         self._tracker: FaceTracker | None = None
         self._model: expression.ExpressionModel | None = None
@@ -81,13 +82,13 @@ class FacePerceiver:
                 return
             self._times.clear()
             self._looks.clear()
-            self._mouths.clear()
+            self.mouths.clear()
         self._cell = cell
         self._times.append(sample.t_ns)
         self._followed_ns = sample.t_ns
         for track, mesh in self._tracker.look(sample.payload, sample.t_ns):
             self._looks.append(self._look(sample, track, mesh))
-            self._mouths.add(Mouth(sample.t_ns, track, *mouth(mesh)))
+            self.mouths.add(Mouth(sample.t_ns, track, *mouth(mesh)))
 
     def _between(self, tracker: FaceTracker, sample: Sample) -> None:
         if self._ear is None or self._followed_ns is None:
@@ -96,7 +97,7 @@ class FacePerceiver:
             return
         self._followed_ns = sample.t_ns
         for track, mesh in tracker.follow(sample.payload, sample.t_ns):
-            self._mouths.add(Mouth(sample.t_ns, track, *mouth(mesh)))
+            self.mouths.add(Mouth(sample.t_ns, track, *mouth(mesh)))
 
     def _look(self, sample: Sample, track: str, mesh: Mesh) -> Look:
         assert self._model is not None  # noqa: S101
@@ -130,7 +131,7 @@ class FacePerceiver:
         """Tell who speaks, see `thymos.perceive.base.Attributor`."""
         if self._ear is None:
             return list(cues), []
-        return attribute(self._mouths, self._ear, window, cues)
+        return attribute(self.mouths, self._ear, window, cues)
 
     def close(self) -> None:
         """Let the networks go."""
