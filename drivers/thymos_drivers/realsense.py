@@ -16,6 +16,7 @@ All errors of the library are plain RuntimeErrors; here they get types by their 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -207,6 +208,8 @@ class RealSense(BaseSource):
             info = getattr(rs.camera_info, key)
             if device.supports(info):
                 facts[key] = device.get_info(info)
+        if told := lens(video):
+            facts["lens"] = told
         name = self._spec.device
         if self.live and device.supports(rs.camera_info.name):
             name = device.get_info(rs.camera_info.name)
@@ -304,6 +307,31 @@ class RealSense(BaseSource):
                     continue
         self._context = None
         self._playback = None
+
+
+def lens(video: Any) -> str:
+    """The factory's intrinsics of a video profile, as JSON; empty if it has none.
+
+    `matrix` (row by row) in pixels, `distortion_model` and `distortion` as in
+    sensor_msgs/CameraInfo. As the vendor's ROS driver does, all its Brown-Conrady models are called
+    plumb_bob (the coefficients of its rectified pictures are zero).
+    """
+    try:
+        known = video.get_intrinsics()
+    except RuntimeError:
+        return ""
+    model = known.model.name
+    if model == "ftheta" or not known.fx > 0:
+        return ""
+    fisheye = model == "kannala_brandt4"
+    told = {
+        "width": known.width,
+        "height": known.height,
+        "matrix": [known.fx, 0.0, known.ppx, 0.0, known.fy, known.ppy, 0.0, 0.0, 1.0],
+        "distortion_model": "equidistant" if fisheye else "plumb_bob",
+        "distortion": list(known.coeffs[: 4 if fisheye else 5]),
+    }
+    return json.dumps(told, sort_keys=True)
 
 
 _TEXTS: tuple[tuple[str, type[DeviceError], str], ...] = (

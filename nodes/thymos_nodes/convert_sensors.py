@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import json
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,10 +46,12 @@ def raw(data: NDArray[Any]) -> array.array[int]:
 
 
 def image_to_msg(sample: Sample, frame_id: str, t_ns: int) -> Image:
-    """A video sample, uint8 [height, width, 3] RGB, as `rgb8`."""
-    height, width, _ = sample.payload.shape
-    made = Image(header=header(t_ns, frame_id), height=height, width=width, encoding="rgb8")
-    made.step = width * 3
+    """Colours, uint8 [height, width, 3], as `rgb8`; millimetres, uint16 [height, width], `16UC1`."""
+    height, width = sample.payload.shape[:2]
+    encoding = "rgb8" if sample.payload.ndim == 3 else "16UC1"
+    made = Image(header=header(t_ns, frame_id), height=height, width=width, encoding=encoding)
+    made.step = sample.payload.strides[0]
+    made.is_bigendian = int(encoding == "16UC1" and sys.byteorder == "big")
     made.data = raw(sample.payload)
     return made
 
@@ -303,5 +306,31 @@ def camera_info(path: str | Path) -> CameraInfo:
         raise ConfigError(
             f"'{path}' is not a camera calibration: {err}",
             hint="make one with `ros2 run camera_calibration cameracalibrator`",
+        ) from err
+    return made
+
+
+def factory_info(spec: StreamSpec) -> CameraInfo:
+    """The intrinsics that a camera tells of itself (`StreamSpec.extra["lens"]`).
+
+    Raises:
+        ConfigError: It tells none.
+    """
+    try:
+        told = json.loads(spec.extra["lens"])
+        k = [float(v) for v in told["matrix"]]
+        made = CameraInfo(
+            width=int(told["width"]),
+            height=int(told["height"]),
+            distortion_model=str(told["distortion_model"]),
+            d=[float(v) for v in told["distortion"]],
+            k=k,
+        )
+        made.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+        made.p = [*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0]
+    except (LookupError, TypeError, ValueError, AssertionError) as err:
+        raise ConfigError(
+            f"'{spec.device}' does not tell its intrinsics",
+            hint="thymos calibrate camera, then calibration:=stored",
         ) from err
     return made

@@ -246,7 +246,7 @@ class CameraNode(SensorNode):
             "calibration",
             "",
             "YAML file of a calibration; 'stored': what `thymos calibrate camera` measured of this "
-            "camera; empty: no camera_info.",
+            "camera; 'device': what it tells of itself (RealSense); empty: no camera_info.",
         ),
     )
 
@@ -269,13 +269,16 @@ class CameraNode(SensorNode):
         return self._knobs.turn(changed) if result.successful else result
 
     def _make_publishers(self) -> None:
-        path = self.value("calibration")
-        if path == "stored":
-            path = str(stored_camera_info(self.spec))
-        self._calibration = convert_sensors.camera_info(path) if path else None
+        self._calibration = self._find_calibration(self.value("calibration"))
         self._image = self._sensor_publisher(Image, self.topic)
         if self._calibration is not None:
             self._camera_info = self._sensor_publisher(CameraInfo, "camera_info")
+
+    def _find_calibration(self, wanted: str) -> CameraInfo | None:
+        if wanted == "device":
+            return convert_sensors.factory_info(self.spec)
+        path = str(stored_camera_info(self.spec)) if wanted == "stored" else wanted
+        return convert_sensors.camera_info(path) if path else None
 
     def publish_sample(self, sample: Sample, t_ns: int) -> None:
         """Image, and calibration with the same stamp and frame."""

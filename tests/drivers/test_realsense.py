@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -260,3 +261,12 @@ def test_texts_become_types(text: str, kind: type[DeviceError]) -> None:
     error = typed_error(text, "D435")
     assert type(error) is kind
     assert error.hint
+
+
+def test_the_factory_s_intrinsics_are_told_of_both_pictures(recording: Path) -> None:
+    for depth in (False, True):
+        with RealSense(str(recording), depth=depth) as source:
+            told = json.loads(source.spec.extra["lens"])
+        assert told["matrix"] == [60.0, 0.0, 32.0, 0.0, 60.0, 24.0, 0.0, 0.0, 1.0]
+        assert (told["width"], told["height"]) == (WIDTH, HEIGHT)
+        assert (told["distortion_model"], told["distortion"]) == ("plumb_bob", [0.0] * 5)

@@ -1,4 +1,4 @@
-"""The camera node: controls of the device are parameters while it is open."""
+"""The camera node: controls of the device as parameters; depth; intrinsics of the device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rclpy.parameter import Parameter
 
 from stages import spec
 from thymos.errors import DeviceError
-from thymos.samples import Control, Kind, Sample
+from thymos.samples import Control, Kind, Sample, StreamSpec
 from thymos_drivers.testing import ListSource
 from thymos_nodes import sensors
 from thymos_nodes.sensors import CameraNode
@@ -124,3 +124,59 @@ def test_a_camera_that_does_not_tell_them_works_without(node: CameraNode, camera
     node.trigger_configure()
     assert node.problem is None
     assert not node.has_parameter("control.gain")
+
+
+class Depth(ListSource):
+    """A depth camera that tells its intrinsics."""
+
+    def __init__(self, **extra: str) -> None:
+        made = StreamSpec("camera", Kind.DEPTH, 30.0, (2, 3), "mm", device="D435", extra=extra)
+        far = np.arange(6, dtype=np.uint16).reshape(2, 3)
+        super().__init__(made, [Sample("camera", 0, 0, 0, far)], live=True)
+
+
+LENS = (
+    '{"width": 3, "height": 2, "matrix": [60, 0, 1.5, 0, 61, 1, 0, 0, 1],'
+    ' "distortion_model": "plumb_bob", "distortion": [0, 0, 0, 0, 0]}'
+)
+
+
+def configured(monkeypatch: pytest.MonkeyPatch, source: ListSource) -> CameraNode:
+    import rclpy
+
+    rclpy.try_shutdown()
+    rclpy.init(args=["--ros-args", "-p", "autostart:=false", "-p", "calibration:=device"])
+    monkeypatch.setattr(sensors, "open_uri", lambda *_: source)
+    made = CameraNode()
+    made.trigger_configure()
+    return made
+
+
+def test_depth_goes_out_as_16uc1_with_the_device_s_camera_info(
+    ros: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = configured(monkeypatch, Depth(lens=LENS))
+    assert node.problem is None
+    sent: list[Any] = []
+    monkeypatch.setattr(node, "_wanted", lambda _: True)
+    for publisher in (node._image, node._camera_info):
+        monkeypatch.setattr(publisher, "publish", sent.append)
+    node.publish_sample(Depth()._items[0], 5_000_000_007)  # type: ignore[arg-type]
+    image, info = sent
+    assert (image.encoding, image.step, image.height, image.width) == ("16UC1", 6, 2, 3)
+    assert np.frombuffer(image.data, "<u2").tolist() == [0, 1, 2, 3, 4, 5]
+    assert image.header == info.header
+    assert (info.header.stamp.sec, info.header.stamp.nanosec) == (5, 7)
+    assert (info.width, info.height, info.distortion_model) == (3, 2, "plumb_bob")
+    assert list(info.p) == [60, 0, 1.5, 0, 0, 61, 1, 0, 0, 0, 1, 0]
+    node.release()
+    node.destroy_node()
+
+
+@pytest.mark.parametrize("lens", [{}, {"lens": "{"}, {"lens": '{"matrix": [1]}'}])
+def test_a_camera_that_tells_no_intrinsics_says_so(
+    ros: None, monkeypatch: pytest.MonkeyPatch, lens: dict[str, str]
+) -> None:
+    node = configured(monkeypatch, Depth(**lens))
+    assert "does not tell its intrinsics" in str(node.problem)
+    node.destroy_node()
