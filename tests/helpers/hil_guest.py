@@ -24,7 +24,7 @@ def remove(module: str) -> None:
     wait_for(lambda: subprocess.run(gone, capture_output=True, check=False).returncode == 0)
 
 
-def wait_for(there: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_for(there: Callable[[], bool], seconds: float = 120.0) -> None:
     """Emulation is slow: what appears in milliseconds elsewhere takes seconds here."""
     deadline = time.monotonic() + seconds
     while not there():
