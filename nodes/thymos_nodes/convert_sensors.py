@@ -46,7 +46,7 @@ def raw(data: NDArray[Any]) -> array.array[int]:
 
 
 def image_to_msg(sample: Sample, frame_id: str, t_ns: int) -> Image:
-    """Colours, uint8 [height, width, 3], as `rgb8`; millimetres, uint16 [height, width], `16UC1`."""
+    """Colours, uint8 [height, width, 3], as `rgb8`; mm, uint16 [height, width], as `16UC1`."""
     height, width = sample.payload.shape[:2]
     encoding = "rgb8" if sample.payload.ndim == 3 else "16UC1"
     made = Image(header=header(t_ns, frame_id), height=height, width=width, encoding=encoding)

@@ -18,6 +18,7 @@ from thymos.estimate import source_info
 from thymos.reading import Readers
 from thymos.samples import Kind, Sample, Source, StreamSpec
 from thymos.supervise import shifted
+from thymos.sync import Synced
 from thymos_calibration.camera_report import stored_camera_info
 from thymos_nodes import convert, convert_sensors, diagnostics, qos, shared
 from thymos_nodes.diagnostics import Rate, Task
@@ -82,8 +83,7 @@ class SensorNode(ThymosNode):
                 f"the {self.role} is off", hint="set the parameter uri, or do not start this node"
             )
         self._source = source
-        moved = shifted([source], {source.spec.name: self.value("offset_ms")})
-        readers = Readers(moved, MonotonicClock())
+        readers = Readers([self._moved(source)], MonotonicClock())
         readers.__enter__()
         self._readers = readers
         self._spec = readers.specs[0]
@@ -92,6 +92,10 @@ class SensorNode(ThymosNode):
         self._make_publishers()
         self._info = self.announce(SourceInfo, f"{self.role}/source", qos.LATCHED)
         self.get_logger().info(f"{self._spec.device}: {self._facts()}")
+
+    def _moved(self, source: Source) -> Source:
+        """The source with its offset by hand."""
+        return shifted([source], {source.spec.name: self.value("offset_ms")})[0]
 
     def start(self) -> None:
         """Begin to read."""
@@ -295,7 +299,51 @@ class MicrophoneNode(SensorNode):
     role = "microphone"
     topic = "audio"
     kind = Kind.AUDIO
-    PARAMS = sensor_params("portaudio:default", "mic_link")
+    _camera: Any = None
+    _ears: Source | None = None
+    PARAMS = (
+        *sensor_params("portaudio:default", "mic_link"),
+        Param(
+            "av_sync",
+            "stored",
+            "stored: what `thymos calibrate av-sync` measured of this microphone and the camera "
+            "that camera/source tells of; an offset_ms by hand wins. off: nothing.",
+            choices=("stored", "off"),
+        ),
+    )
+
+    def setup(self) -> None:
+        """Open the microphone, and listen which camera there is."""
+        super().setup()
+        if isinstance(self._ears, Synced):
+            self._camera = self.create_subscription(
+                SourceInfo, "camera/source", self._on_camera, qos.LATCHED
+            )
+
+    def teardown(self) -> None:
+        """Close the microphone."""
+        if self._camera is not None:
+            self.destroy_subscription(self._camera)
+            self._camera = None
+        super().teardown()
+
+    def _moved(self, source: Source) -> Source:
+        by_hand = self.value("offset_ms") or self.value("av_sync") == "off" or not source.live
+        tell = self.get_logger().info
+        self._ears = super()._moved(source) if by_hand else Synced(source, None, tell)
+        return self._ears
+
+    def _on_camera(self, message: SourceInfo) -> None:
+        """The camera tells who it is: from now on the stored offset to it is applied."""
+        if not isinstance(self._ears, Synced) or message.origin != SourceInfo.LIVE:
+            return
+        told = {"serial": message.serial} if message.serial else {}
+        self._ears.settle(
+            StreamSpec("camera", Kind.VIDEO, 0.0, (), "", device=message.device, extra=told)
+        )
+        if self._readers is not None:
+            self._spec = self._readers.specs[0]
+            self._info.publish(convert.source_to_msg(source_info(self.spec)))
 
     def _make_publishers(self) -> None:
         self._audio = self._sensor_publisher(AudioFrame, self.topic)
