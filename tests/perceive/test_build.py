@@ -10,10 +10,10 @@ from thymos.config import Config, PerceiveConfig
 from thymos.models import ModelStore
 
 
-def test_one_perceiver_a_modality_and_words_last(tmp_path):
+def test_quick_perceivers_first_and_words_last(tmp_path):
     made = perceive.build(Config(), ModelStore(tmp_path))
-    assert [p.modality for p in made] == ["face", "voice", "smell", "words"]
-    assert [p.slow for p in made] == [False, False, False, True]
+    assert [p.modality for p in made] == ["face", "voice", "smell", "face", "voice", "words"]
+    assert [p.slow for p in made] == [False, False, False, False, False, True]
 
 
 def test_words_can_be_left_out(tmp_path):

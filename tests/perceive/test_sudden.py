@@ -31,20 +31,20 @@ def noise(seconds: float, level: float) -> np.ndarray:
 @pytest.mark.parametrize("block", [800, 1600, 1024, 480])
 def test_a_bang_is_told_with_its_second(block: int) -> None:
     pcm = noise(4, 20)
-    pcm[2 * RATE : 2 * RATE + 2400] += noise(0.15, 12000)
+    pcm[2 * RATE : 2 * RATE + 2400] += noise(0.15, 16000)
     (cue,) = hear(pcm, block).cues(WHOLE)
     assert (cue.name, cue.modality, cue.emotion) == ("sudden_sound", "voice", None)
     assert abs(cue.t0_ns - 2e9) < 0.2e9
 
 
 def test_loud_from_the_start_and_slowly_louder_is_not_sudden() -> None:
-    assert hear(noise(4, 9000)).cues(WHOLE) == []
+    assert hear(noise(4, 16000)).cues(WHOLE) == []
     assert hear(noise(4, 200) + 0).cues(WHOLE) == []
 
 
 def test_a_bang_at_the_very_end_is_not_forgotten() -> None:
     pcm = noise(4, 20)
-    pcm[-1600:] += noise(0.1, 12000)
+    pcm[-1600:] += noise(0.1, 16000)
     assert len(hear(pcm).cues(WHOLE)) == 1
 
 
