@@ -71,11 +71,12 @@ fetch_kernel() {
     [ -f "$cache/$version/lib/modules/$version/modules.dep" ] && return
     names=("$package")
     [ "$ID" = ubuntu ] && names+=("linux-modules-$version" "linux-modules-extra-$version")
-    rm -rf "$cache" && mkdir -p "$cache/deb"
-    (cd "$cache/deb" && "${apt[@]}" download "${names[@]}" </dev/null) ||
+    mkdir -p "$out/deb"
+    (cd "$out/deb" && "${apt[@]}" download "${names[@]}" </dev/null) ||
         cannot "the kernel package $package could not be fetched" "see what apt-get said above"
-    for deb in "$cache"/deb/*.deb; do dpkg -x "$deb" "$cache/$version"; done
-    rm -rf "$cache/deb"
+    rm -rf "$cache" && mkdir -p "$cache"
+    for deb in "$out"/deb/*.deb; do dpkg -x "$deb" "$cache/$version"; done
+    rm -rf "$out/deb"
     depmod -b "$cache/$version" "$version"
 }
 
