@@ -52,6 +52,8 @@ class FacePerceiver:
         self._ear = ear
         self.mouths = Mouths()
         self._followed_ns: int | None = None
+        self._between_looks = 0
+        self._later: list[str] = []
         self._tracker: FaceTracker | None = None
         self._model: expression.ExpressionModel | None = None
         self._iris: IrisNet | None = None
@@ -82,21 +84,36 @@ class FacePerceiver:
                 return
             self._times.clear()
             self._looks.clear()
+            self._later.clear()
             self.mouths.clear()
         self._cell = cell
         self._times.append(sample.t_ns)
-        self._followed_ns = sample.t_ns
-        for track, mesh in self._tracker.look(sample.payload, sample.t_ns):
+        found = self._tracker.look(sample.payload, sample.t_ns)
+        self._lips(sample, found)
+        # Expressions are dear: where pictures come between looks, each takes one more face.
+        first = max(1, len(found) - self._between_looks)
+        self._later = [track for track, _ in found[first:]]
+        self._between_looks = 0
+        for track, mesh in found[:first]:
             self._looks.append(self._look(sample, track, mesh))
-            self.mouths.add(Mouth(sample.t_ns, track, *mouth(mesh)))
 
     def _between(self, tracker: FaceTracker, sample: Sample) -> None:
-        if self._ear is None or self._followed_ns is None:
+        """Follow known faces on a picture between two looks."""
+        if self._followed_ns is None or sample.t_ns - self._followed_ns < BETWEEN_NS:
             return
-        if sample.t_ns - self._followed_ns < BETWEEN_NS:
+        if self._ear is None and not self._later:
             return
+        self._between_looks += 1
+        found = tracker.follow(sample.payload, sample.t_ns)
+        self._lips(sample, found)
+        due, self._later = self._later[:1], self._later[1:]
+        for track, mesh in found:
+            if track in due:
+                self._looks.append(self._look(sample, track, mesh))
+
+    def _lips(self, sample: Sample, found: Sequence[tuple[str, Mesh]]) -> None:
         self._followed_ns = sample.t_ns
-        for track, mesh in tracker.follow(sample.payload, sample.t_ns):
+        for track, mesh in found:
             self.mouths.add(Mouth(sample.t_ns, track, *mouth(mesh)))
 
     def _look(self, sample: Sample, track: str, mesh: Mesh) -> Look:

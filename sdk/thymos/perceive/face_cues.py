@@ -107,7 +107,7 @@ def face_cues(
 
 
 def _in_view(inside: Sequence[Look], times: Sequence[int]) -> Cue:
-    share = len(inside) / max(1, len(times))
+    share = min(1.0, len(inside) / max(1, len(times)))
     quality = float(np.mean([look.quality for look in inside]))
     return Cue(
         id="",

@@ -21,6 +21,8 @@ FORGET_AFTER_NS = 3 * NS_PER_S
 NEAR_NS = NS_PER_S  # so long a lost face is expected where it was
 SURE_SCORE = 0.75
 """A newcomer below this is told only once it was seen twice."""
+DOUBT_NS = NS_PER_S // 2
+"""How long a newcomer is watched who appears where somebody known was lost."""
 SAME = 0.3  # overlap above which two squares hold the same face
 PORTRAIT = 12  # pixels a side
 STRANGER = 0.5
@@ -43,6 +45,7 @@ class Track:
         roi: Where the face was last.
         seen_ns: When that was.
         portrait: What it looks like; see `portrait`.
+        told_ns: From when it may have an id.
         speed: Of the square's centre, pixels a second, x and y.
     """
 
@@ -50,6 +53,7 @@ class Track:
     roi: Roi
     seen_ns: int
     portrait: F32
+    told_ns: int = 0
     speed: tuple[float, float] = field(default=(0.0, 0.0))
 
     def expected(self, t_ns: int) -> Roi:
@@ -81,6 +85,7 @@ class FaceTracker:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._near, self._far = Detector.near(folder), Detector.far(folder)
         self._mesh = MeshNet(folder)
         self._tracks: list[Track] = []
@@ -141,10 +146,9 @@ class FaceTracker:
                 back.roi, likeness = mesh.roi, _likeness(shown, back.portrait)
                 seen.append(_Seen(back, mesh, shown, likeness))
             elif self._is_face(image, mesh):
-                track = Track("", mesh.roi, t_ns, shown)
+                wait = DOUBT_NS if _in_place_of(mesh.roi, lost) else score < SURE_SCORE
+                track = Track("", mesh.roi, t_ns, shown, told_ns=t_ns + int(wait))
                 self._tracks.append(track)
-                if score >= SURE_SCORE:
-                    self._name(track)
                 seen.append(_Seen(track, mesh, shown, 1.0))
             else:
                 continue
@@ -181,14 +185,11 @@ class FaceTracker:
             dt = max(t_ns - track.seen_ns, 1) / NS_PER_S
             new = ((roi.x - track.roi.x) / dt, (roi.y - track.roi.y) / dt)
             track.speed = (0.5 * (track.speed[0] + new[0]), 0.5 * (track.speed[1] + new[1]))
-            if not track.id:
-                self._name(track)
             track.portrait = (1 - LEARN) * track.portrait + np.float32(LEARN) * one.portrait
         track.roi, track.seen_ns = roi, t_ns
-
-    def _name(self, track: Track) -> None:
-        self._born += 1
-        track.id = f"p{self._born}"
+        if not track.id and t_ns >= track.told_ns:
+            self._born += 1
+            track.id = f"p{self._born}"
 
 
 def _told(seen: list[_Seen]) -> list[tuple[str, Mesh]]:
@@ -197,6 +198,11 @@ def _told(seen: list[_Seen]) -> list[tuple[str, Mesh]]:
 
 def _among(roi: Roi, seen: list[_Seen]) -> bool:
     return any(roi.overlap(one.mesh.roi) > SAME for one in seen)
+
+
+def _in_place_of(roi: Roi, lost: list[Track]) -> bool:
+    """Whether somebody known was lost just here: then it may be half of them that is seen."""
+    return any(track.id and roi.overlap(track.roi) > 0.0 for track in lost)
 
 
 def _recognised(roi: Roi, shown: F32, lost: list[Track], t_ns: int) -> Track | None:
