@@ -1,4 +1,4 @@
-"""Explaining with a language model in this process (llama.cpp).
+"""Explaining with a chat model: llama.cpp, transformers or a server, one contract for all.
 
 Division of labour: the *measured* fusion decides the emotion, its probability, valence, arousal and
 conflict. The model chooses which cues to cite, which of the supported labels to use, and words the
@@ -12,20 +12,25 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from thymos.attend.media import Media
 from thymos.contract import Cue, Emotion, EmotionGuess, Explanation
 from thymos.reason import grammar, rules
 from thymos.reason.base import Evidence, TextSink
 from thymos.reason.check import ARGUES, lexicon, objection
-from thymos.reason.llm import Completer, Completion
-from thymos.reason.prompt import asked, load_prompt, modality_sentences
+from thymos.reason.llm import Completer, Completion, Perceptive
+from thymos.reason.prompt import Prompt, asked, load_prompt, media_sentences, modality_sentences
 from thymos.reason.wording import adjective, onset, phrase
 
 PROMPT = "explain-2"
+MEDIA_PROMPT = "explain-media-1"
+MAX_TRIES = 3
+"""A server may refuse sound, then pictures."""
 SLOT = 0
 MAX_CUES = 8
 MAX_TOKENS = 128
@@ -49,16 +54,25 @@ class _Written(BaseModel):
 
 
 class LlamaReasoner:
-    """Fused evidence, worded by a local language model.
+    """Fused evidence, worded by a chat model.
 
     Args:
         llm: The loaded model; may be shared with the responder.
+        backend: `llama`, `transformers` or `openai`, as explanations name it.
         deadline_s: Seconds for one explanation; after that rules answer. `math.inf` for none.
         warm: Read the fixed part of the prompt into the cache now.
     """
 
-    def __init__(self, llm: Completer, *, deadline_s: float = 8.0, warm: bool = True) -> None:
+    def __init__(
+        self,
+        llm: Completer,
+        *,
+        backend: str = "llama",
+        deadline_s: float = 8.0,
+        warm: bool = True,
+    ) -> None:
         self.llm = llm
+        self._backend = backend
         self.stats: Counter[str] = Counter()
         self._deadline_s = deadline_s
         self._rules = rules.RulesReasoner()
@@ -71,7 +85,12 @@ class LlamaReasoner:
     @property
     def backend(self) -> str:
         """Name of the backend."""
-        return "llama"
+        return self._backend
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What whoever starts it should know: what the model cannot take, where data goes."""
+        return tuple(getattr(self.llm, "remarks", ()))
 
     @property
     def model(self) -> str:
@@ -101,19 +120,38 @@ class LlamaReasoner:
         labels = supported_labels(evidence)
         ids = {cue.id: f"c{n}" for n, cue in enumerate(cues, start=1)}
         stream = _WhyStream(on_text) if on_text else None
-        told = modality_sentences(self._prompt, cues, ids, evidence.zero_ns)
-        chat = self._prompt.chat(sentences=told, labels=", ".join(labels))
-        done = self.llm.complete(
+        grammar_ = self._grammar(evidence, cues, ids, labels)
+        started = time.monotonic()
+        for _ in range(MAX_TRIES):
+            prompt, shown = self._shown(evidence)
+            told = [
+                media_sentences(prompt, shown, evidence.zero_ns),
+                modality_sentences(prompt, cues, ids, evidence.zero_ns),
+            ]
+            chat = prompt.chat(sentences="\n".join(filter(None, told)), labels=", ".join(labels))
+            more = {"media": shown} if shown.looked_at else {}
+            done = self.llm.complete(
+                chat,
+                grammar=grammar_,
+                max_tokens=MAX_TOKENS,
+                on_text=stream,
+                cancel=cancel,
+                deadline_s=self._deadline_s - (time.monotonic() - started),
+                slot=SLOT,
+                fixed=len(prompt.fixed),
+                **more,
+            )
+            if done.finish != "refused":
+                break
+            self.stats["pictures or sound refused"] += 1
+        question = asked(
+            prompt,
             chat,
-            grammar=self._grammar(evidence, cues, ids, labels),
-            max_tokens=MAX_TOKENS,
-            on_text=stream,
-            cancel=cancel,
-            deadline_s=self._deadline_s,
-            slot=SLOT,
-            fixed=len(self._prompt.fixed),
+            done.text,
+            prompt_tokens=done.prompt_tokens,
+            answer_tokens=done.answer_tokens,
         )
-        question = asked(self._prompt, chat, done.text)
+        about = {"asked": question, "looked_at": shown.looked_at}
         written, fault = self._read(done, cues, ids, labels, evidence.zero_ns)
         if written is None:
             self.stats["fallback"] += 1
@@ -121,10 +159,18 @@ class LlamaReasoner:
             if on_text is not None and stream is not None and stream.told:
                 on_text("\n")  # what was shown so far does not hold
             made = self._rules.explain(evidence, on_text=on_text)
-            return made.model_copy(update={"parse_ok": False, "fallback": fault, "asked": question})
+            return made.model_copy(update={"parse_ok": False, "fallback": fault, **about})
         self.stats["worded by the model"] += 1
         made = self._compose(evidence, cues, ids, written, on_text)
-        return made.model_copy(update={"asked": question})
+        return made.model_copy(update=about)
+
+    def _shown(self, evidence: Evidence) -> tuple[Prompt, Media]:
+        """What goes to the model beside the text, and the prompt that tells of it."""
+        if isinstance(self.llm, Perceptive):
+            shown = evidence.media(self.llm.budget)
+            if shown.looked_at:
+                return load_prompt(MEDIA_PROMPT), shown
+        return self._prompt, Media()
 
     def close(self) -> None:
         """Let the model go."""
@@ -159,7 +205,7 @@ class LlamaReasoner:
         """Parse and check what the model wrote; None and the reason if it will not do."""
         if done.finish in ("cancelled", "deadline"):
             return None, f"{done.finish}: the model had not finished"
-        if done.finish == "error":
+        if done.finish in ("error", "refused"):
             return None, f"runner error: {done.detail[:120]}"
         try:
             written = _Written.model_validate(json.loads(done.text))

@@ -1,4 +1,6 @@
-"""One language model in this process, shared by the reasoner and the responder.
+"""What a chat model is to Thymos, and the one in this process by default (llama.cpp).
+
+One model serves the reasoner and the responder. Other backends: `hub.py`, `remote.py`.
 
 llama.cpp runs inside the process (xllamacpp). Generation releases the GIL, so sensors keep
 streaming while the model writes; the callback of the stream is where cancellation and the deadline
@@ -14,12 +16,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 
+from thymos.attend.media import Budget, Media
 from thymos.errors import MissingExtraError, ModelError
 
 TextSink = Callable[[str], None]
-Finish = Literal["stop", "length", "cancelled", "deadline", "error"]
+Finish = Literal["stop", "length", "cancelled", "deadline", "refused", "error"]
 
 
 class Message(TypedDict):
@@ -35,15 +38,20 @@ class Completion:
 
     Attributes:
         text: All of it, also if it was cut.
-        finish: Why it ended.
+        finish: Why it ended. `refused`: a server does not take pictures or sound; its `budget` has
+            changed, ask again.
         detail: The message of an error, else empty.
         seconds: Wall time, waiting for the other user of the model included.
+        prompt_tokens: Tokens of the prompt, pictures and sound included; None if nobody tells.
+        answer_tokens: Tokens written, likewise.
     """
 
     text: str
     finish: Finish
     detail: str = ""
     seconds: float = 0.0
+    prompt_tokens: int | None = None
+    answer_tokens: int | None = None
 
 
 class Completer(Protocol):
@@ -75,9 +83,44 @@ class Completer(Protocol):
         """Let the weights go."""
 
 
+@runtime_checkable
+class Perceptive(Protocol):
+    """A chat model that may take pictures and sound beside the text (a `Completer` as well)."""
+
+    @property
+    def budget(self) -> Budget:
+        """What pictures and sound cost it, measured; a price of 0: it takes none."""
+
+    def complete(
+        self,
+        messages: list[Message],
+        *,
+        media: Media = ...,
+        grammar: str = "",
+        max_tokens: int = 96,
+        on_text: TextSink | None = None,
+        cancel: threading.Event | None = None,
+        deadline_s: float = 8.0,
+        slot: int = 0,
+        fixed: int = 0,
+    ) -> Completion:
+        """Continue a chat; `media` stands before the text of the last turn."""
+
+
 @dataclass(slots=True)
-class _Stream:
-    """State of one generation, fed by the callback of the runner."""
+class Stream:
+    """State of one generation: what was written so far, and whether to go on.
+
+    Attributes:
+        cancel: When set, stop.
+        on_text: Receives each piece.
+        until: Monotonic time after which to stop.
+        parts: The pieces.
+        finish: Why it ended.
+        detail: Message of an error.
+        prompt_tokens: Told by the runner.
+        answer_tokens: Likewise.
+    """
 
     cancel: threading.Event | None
     on_text: TextSink | None
@@ -85,42 +128,32 @@ class _Stream:
     parts: list[str] = field(default_factory=list)
     finish: Finish = "stop"
     detail: str = ""
-    interrupt: BaseException | None = None
+    prompt_tokens: int | None = None
+    answer_tokens: int | None = None
 
-    def __call__(self, chunk: object) -> bool:
-        """Take one chunk; True stops the generation. Never raises: the caller is C++."""
-        try:
-            return self._take(chunk)
-        except Exception as err:  # noqa: BLE001  (a foreign chunk must not pass through C++)
-            self.finish, self.detail = "error", str(err)
-            return True
-        except BaseException as err:  # noqa: BLE001  (Ctrl-C would be lost in C++)
-            self.finish, self.interrupt = "cancelled", err
-            return True
-
-    def _take(self, chunk: Any) -> bool:
+    def take(self, chunk: Any) -> bool:
+        """Take one chunk of an OpenAI stream; True stops the generation."""
         if "error" in chunk:
             self.finish, self.detail = "error", str(chunk["error"].get("message", "unknown"))
             return True
+        usage = chunk.get("usage")
+        if usage:
+            self.prompt_tokens = usage.get("prompt_tokens")
+            self.answer_tokens = usage.get("completion_tokens")
         if self.stopped():
             return True
         for choice in chunk.get("choices", ()):
-            text = choice.get("delta", {}).get("content")
-            if text:
-                self.parts.append(text)
-                if self.on_text is not None:
-                    self.on_text(text)
+            self.write(choice.get("delta", {}).get("content") or "")
             if choice.get("finish_reason") == "length":
                 self.finish = "length"
         return False
 
-    def halted(self) -> bool:
-        """`stopped`, for callers in C++: an interrupt is kept, not raised."""
-        try:
-            return self.stopped()
-        except BaseException as err:  # noqa: BLE001  (raised again by `complete`)
-            self.finish, self.interrupt = "cancelled", err
-            return True
+    def write(self, text: str) -> None:
+        """Keep a piece and hand it on."""
+        if text:
+            self.parts.append(text)
+            if self.on_text is not None:
+                self.on_text(text)
 
     def stopped(self) -> bool:
         """Whether somebody cancelled or time is over; notes which."""
@@ -131,6 +164,54 @@ class _Stream:
             self.finish = "deadline"
             return True
         return False
+
+    def done(self, started: float) -> Completion:
+        """What came of it.
+
+        Args:
+            started: Monotonic time of the beginning.
+        """
+        return Completion(
+            "".join(self.parts),
+            self.finish,
+            self.detail,
+            time.monotonic() - started,
+            self.prompt_tokens,
+            self.answer_tokens,
+        )
+
+    def acquire(self, lock: threading.Lock) -> bool:
+        """Wait for the other user of a model, but not past the deadline."""
+        while not lock.acquire(timeout=0.02):
+            if self.stopped():
+                return False
+        return True
+
+
+@dataclass(slots=True)
+class _Stream(Stream):
+    """The callback of the runner: it is called from C++, where nothing may be raised."""
+
+    interrupt: BaseException | None = None
+
+    def __call__(self, chunk: object) -> bool:
+        """Take one chunk; True stops the generation. Never raises: the caller is C++."""
+        try:
+            return self.take(chunk)
+        except Exception as err:  # noqa: BLE001  (a foreign chunk must not pass through C++)
+            self.finish, self.detail = "error", str(err)
+            return True
+        except BaseException as err:  # noqa: BLE001  (Ctrl-C would be lost in C++)
+            self.finish, self.interrupt = "cancelled", err
+            return True
+
+    def halted(self) -> bool:
+        """`stopped`, for callers in C++: an interrupt is kept, not raised."""
+        try:
+            return self.stopped()
+        except BaseException as err:  # noqa: BLE001  (raised again by `complete`)
+            self.finish, self.interrupt = "cancelled", err
+            return True
 
 
 @dataclass(slots=True)
@@ -229,14 +310,13 @@ class LocalLlm:
             "cache_prompt": fixed > 0,
             "id_slot": slot % self.SLOTS,
             "stream": True,
+            "stream_options": {"include_usage": True},
             "return_progress": True,
         }
         if grammar:
             request["grammar"] = grammar
-        # The other user of the model may be writing: wait, but not past the deadline.
-        while not self._lock.acquire(timeout=0.02):
-            if stream.stopped():
-                return Completion("", stream.finish, seconds=time.monotonic() - started)
+        if not stream.acquire(self._lock):
+            return stream.done(started)
         try:
             if self._server is None:
                 return Completion("", "error", "the model is closed")
@@ -251,8 +331,7 @@ class LocalLlm:
             self._lock.release()
         if stream.interrupt is not None:
             raise stream.interrupt
-        seconds = time.monotonic() - started
-        return Completion("".join(stream.parts), stream.finish, stream.detail, seconds)
+        return stream.done(started)
 
     def close(self) -> None:
         """Let the weights go; waits for a running generation."""
