@@ -93,7 +93,7 @@ def speech(
     from thymos.evaluate.runs.speech import CLASSES, Speech
 
     items = _items("speech", folder, labels, map_file, CLASSES, preset, everything, limit)
-    name = f"{preset or folder.resolve().name}{condition and '-' + condition}"
+    name = _name(folder, preset, condition, "all" if everything else "")
     plan = _plan("speech", partial(Speech, condition), items, CLASSES, out, name, jobs, ray)
     _run(plan(8, open_set, fresh, condition=condition), json, worst)
 
@@ -122,7 +122,7 @@ def face(
     from thymos.evaluate.runs.face import Face
 
     items = _items("face", folder, labels, map_file, EMOTIONS, preset, everything, limit)
-    name = preset or folder.resolve().name
+    name = _name(folder, preset, "all" if everything else "")
     plan = _plan("face", partial(Face, crops), items, EMOTIONS, out, name, jobs, ray)
     _run(plan(64, open_set, fresh), json, worst)
 
@@ -152,7 +152,7 @@ def text(
     classes = FINE_CLASSES if fine else EMOTIONS
     change = finely if fine and preset == "goemotions" else None
     items = _items("text", folder, labels, map_file, classes, preset, False, limit, change)
-    name = (preset or folder.resolve().name) + ("-fine" if fine else "")
+    name = _name(folder, preset, "fine" if fine else "")
     plan = _plan("text", partial(Text, fine), items, classes, out, name, jobs, ray)
     _run(plan(64, open_set, fresh), json, worst)
 
@@ -263,6 +263,11 @@ def emer(
         return
     for line in lines(result):
         typer.echo(line)
+
+
+def _name(folder: Path, preset: str | None, *more: str) -> str:
+    """What the data and the answers to them are called."""
+    return "-".join([preset or folder.resolve().name, *filter(None, more)])
 
 
 def _items(

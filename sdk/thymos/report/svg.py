@@ -40,10 +40,10 @@ def confusion_picture(
         columns: Of the columns; may be one more (no answer).
         counts: [rows][columns].
     """
-    cell, left, top = 46, 24 + 7 * max(map(len, names)), 76
+    cell, left, top = 56, 24 + 7 * max(map(len, names)), 76
     parts = [words(left, 44, "said →   (rows: true class, shaded by share of the row)")]
     for j, name in enumerate(columns):
-        parts.append(words(left + cell * (j + 0.5), top - 8, name[:7], anchor="middle", size=11))
+        parts.append(words(left + cell * (j + 0.5), top - 8, name[:9], anchor="middle", size=11))
     for i, (name, row) in enumerate(zip(names, counts, strict=True)):
         y, total = top + cell * i, max(1, sum(row))
         parts.append(words(left - 8, y + cell / 2 + 4, name, anchor="end"))
@@ -87,7 +87,5 @@ def reliability_picture(title: str, bins: Sequence[tuple[float, float, float]]) 
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{3 + 14 * share**0.5:.1f}" fill="{BLUE}" '
             'fill-opacity="0.75"/>'
         )
-    parts.append(
-        words(left, top + side + 38, "confidence → ; up: share that is right; area: how many")
-    )
+    parts.append(words(left, top + side + 38, "confidence →, share right ↑, area: how many"))
     return document(left + side + 40, top + side + 52, title, parts)

@@ -67,19 +67,21 @@ class Face:
         picture = read_picture(path)
         if self._crops:
             rows = self._model.predict(picture[None])
-            return [Answer(item.key, named(EMOTIONS, rows[0])) for item in items]
+            facts = _light(picture)
+            return [Answer(item.key, named(EMOTIONS, rows[0]), facts=facts) for item in items]
         return [self._picture(picture, item) for item in items]
 
     def _archive(self, path: Path, items: Sequence[Item]) -> list[Answer]:
         images = read_archive(path)
         inside = [item for item in items if 0 <= item.index < len(images)]
         rows = self._model.predict(images[[item.index for item in inside]])
-        found = {item.key: named(EMOTIONS, row) for item, row in zip(inside, rows, strict=True)}
+        found = {
+            item.key: Answer(item.key, named(EMOTIONS, row), facts=_light(images[item.index]))
+            for item, row in zip(inside, rows, strict=True)
+        }
         lack = f"{path.name} holds pictures 0 to {len(images) - 1}"
         return [
-            Answer(item.key, found[item.key])
-            if item.key in found
-            else Answer(item.key, error=f"no picture {item.index}: {lack}")
+            found.get(item.key) or Answer(item.key, error=f"no picture {item.index}: {lack}")
             for item in items
         ]
 
@@ -125,3 +127,11 @@ class Face:
 
     def close(self) -> None:
         """Nothing to let go."""
+
+
+def _light(picture: NDArray[np.uint8]) -> dict[str, float]:
+    """What may explain an error in a crop: too dark, too bright, flat."""
+    return {
+        "brightness": round(float(picture.mean()), 1),
+        "contrast": round(float(picture.std()), 1),
+    }

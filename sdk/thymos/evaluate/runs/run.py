@@ -79,7 +79,7 @@ def _answered(
     if plan.fresh:
         path.unlink(missing_ok=True)
     task = plan.make()  # here too: it says what is lacking before any process is started
-    identity = dict(task.identity)
+    identity = {**task.identity, "data": plan.about.get("data", "")}
     task.close()
     journal = Journal(path, identity)
     try:
