@@ -4,6 +4,7 @@
     realsense:923322071234          by serial number
     realsense:/path/session.db3     playback of a recording (.db3, older .bag)
     realsense:?size=640x480&fps=30
+    realsense:?set=gain:64          options of the sensor, as realsense-viewer calls them
     realsense:?image=depth          millimetres instead of colours (`Kind.DEPTH`)
 
 Frames come from the sensor's own callback, not from a pipeline: a pipeline repeats and drops
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from thymos.errors import (
 )
 from thymos.samples import (
     NS_PER_S,
+    Control,
     EndOfStream,
     Flag,
     Health,
@@ -46,7 +48,9 @@ from thymos.samples import (
     Sample,
     frozen,
 )
+from thymos_drivers import realsense_controls
 from thymos_drivers.base import BaseSource, Inbox, need, number, picture_spec
+from thymos_drivers.camera import read_controls
 from thymos_drivers.media_info import check_file
 
 QUEUE = 8
@@ -62,6 +66,7 @@ def open_realsense(
     size: str = "640x480",
     fps: str = "30",
     image: str = "color",
+    set: str = "",
 ) -> RealSense:
     """Make the source of `realsense:…`.
 
@@ -76,7 +81,14 @@ def open_realsense(
     if image not in ("color", "depth"):
         raise ConfigError(f"option image='{image}' is wrong", hint="image=color or image=depth")
     rate = number("fps", fps, low=1, high=300)
-    return RealSense(rest, stream=stream, size=shape, fps=rate, depth=image == "depth")
+    return RealSense(
+        rest,
+        stream=stream,
+        size=shape,
+        fps=rate,
+        depth=image == "depth",
+        controls=read_controls(set),
+    )
 
 
 class RealSense(BaseSource):
@@ -88,6 +100,7 @@ class RealSense(BaseSource):
         size: Wanted width and height; the nearest profile is taken (live).
         fps: Wanted frames per second (live).
         depth: Depth instead of colour.
+        controls: Options of the sensor to set when it is opened, by name (live).
         find: Returns a device of the library; for tests with a `software_device`.
     """
 
@@ -99,6 +112,7 @@ class RealSense(BaseSource):
         size: tuple[int, int] = (640, 480),
         fps: float = 30.0,
         depth: bool = False,
+        controls: Mapping[str, int] | None = None,
         find: Callable[[Any], Any] | None = None,
     ) -> None:
         self._file = Path(device) if "/" in device or device.endswith((".db3", ".bag")) else None
@@ -118,6 +132,7 @@ class RealSense(BaseSource):
         self._serial = device
         self._size, self._fps = size, fps
         self._depth = depth
+        self._controls = dict(controls or {})
         self._find = find
         self._context: Any = None
         self._sensor: Any = None
@@ -141,6 +156,20 @@ class RealSense(BaseSource):
                 self._say(Health.STALLED, reason, "use a USB 3 port and cable; plug it in again")
         return sample
 
+    def controls(self) -> list[Control]:
+        """See `Controlled`; a recording has none."""
+        return realsense_controls.controls(self._reach()) if self.live else []
+
+    def set_control(self, name: str, value: int) -> None:
+        """See `Controlled`."""
+        realsense_controls.turn(self._reach(), {name: value})
+        self._controls[name] = value  # for when it is opened again
+
+    def _reach(self) -> Any:
+        if self._sensor is None or not self.live:
+            raise DeviceError(f"'{self._spec.device}' is no open camera", hint="thymos devices")
+        return self._sensor
+
     # Opening
 
     def _open(self) -> None:
@@ -158,6 +187,8 @@ class RealSense(BaseSource):
             device = (self._find or self._choose)(rs)
             self._sensor, profile = self._pick(rs, device)
             self._describe(rs, device, profile)
+            if self.live:
+                realsense_controls.turn(self._sensor, self._controls)
             self._sensor.open(profile)
             self._watch(rs, device)
             self._sensor.start(lambda frame: self._arrived(rs, frame))

@@ -8,7 +8,7 @@ the robot clock (see `thymos.clock`).
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
@@ -299,6 +299,27 @@ class Controlled(Protocol):
         Raises:
             DeviceError: There is no such control, or the device refuses the value.
         """
+
+
+def each(source: Source, timeout_s: float = 1.0) -> Iterator[Sample]:
+    """The samples of an open source, one after the other, until it ends or is closed.
+
+    A silence is waited for; `source.health` tells of it.
+
+    Args:
+        source: Open.
+        timeout_s: How long one wait lasts.
+
+    Raises:
+        DeviceLostError: The device went away; wrap it in a `Supervisor` to have it opened again.
+    """
+    while True:
+        try:
+            sample = source.read(timeout_s)
+        except EndOfStream:
+            return
+        if sample is not None:
+            yield sample
 
 
 def frozen(payload: NDArray[Any]) -> NDArray[Any]:

@@ -23,7 +23,7 @@ from thymos.errors import (
     MediaError,
 )
 from thymos.record import Recorder, open_recording
-from thymos.samples import EndOfStream, Flag, Health, Kind, Sample
+from thymos.samples import Control, Controlled, EndOfStream, Flag, Health, Kind, Sample, each
 from thymos_drivers.realsense import RealSense, typed_error
 
 rs = pytest.importorskip("pyrealsense2", reason="pyrealsense2 is not installed (thymos[realsense])")
@@ -270,3 +270,50 @@ def test_the_factory_s_intrinsics_are_told_of_both_pictures(recording: Path) -> 
         assert told["matrix"] == [60.0, 0.0, 32.0, 0.0, 60.0, 24.0, 0.0, 0.0, 1.0]
         assert (told["width"], told["height"]) == (WIDTH, HEIGHT)
         assert (told["distortion_model"], told["distortion"]) == ("plumb_bob", [0.0] * 5)
+
+
+def limits(low: float, high: float, step: float, default: float) -> Any:
+    made = rs.option_range()
+    made.min, made.max, made.step, made.default = low, high, step, default
+    return made
+
+
+def test_options_are_controls() -> None:
+    rig = Rig()
+    rig.sensor.add_option(rs.option.gain, limits(0, 128, 1, 64), True)
+    rig.sensor.add_option(rs.option.enable_auto_exposure, limits(0, 1, 1, 1), True)
+    rig.sensor.add_option(rs.option.gamma, limits(0, 1, 0.1, 0.5), True)  # no whole number
+    rig.sensor.add_read_only_option(rs.option.asic_temperature, 33.0)
+    source = RealSense(find=lambda _: rig.device, controls={"gain": 10})
+    assert isinstance(source, Controlled)
+    with pytest.raises(DeviceError, match="no open camera"):
+        source.controls()
+    with source:
+        found = {c.name: c for c in source.controls()}
+        assert found["gain"] == Control("gain", 10, 0, 128, 1, 64)
+        assert found["enable_auto_exposure"].switch
+        assert "gamma" not in found
+        source.set_control("gain", 99)
+        assert rig.sensor.get_option(rs.option.gain) == 99
+        for name, value, why in (
+            ("gain", 300, "it goes from 0 to 128"),
+            ("zest", 1, "no such control"),
+            ("asic_temperature", 33, "cannot be changed"),
+        ):
+            with pytest.raises(DeviceError, match=f"does not take {name}={value}: .*{why}"):
+                source.set_control(name, value)
+    rig.sensor.set_option(rs.option.gain, 1)
+    with source:
+        assert rig.sensor.get_option(rs.option.gain) == 99
+
+
+def test_a_recording_has_no_controls(recording: Path) -> None:
+    with RealSense(str(recording)) as source:
+        assert source.controls() == []
+        with pytest.raises(DeviceError, match="no open camera"):
+            source.set_control("gain", 1)
+
+
+def test_it_is_read_as_an_iterator(recording: Path) -> None:
+    with RealSense(str(recording)) as source:
+        assert [s.seq for s in each(source)] == list(range(FRAMES))
