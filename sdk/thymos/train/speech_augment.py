@@ -15,23 +15,19 @@ def _rand(n: int, low: float, high: float, device: torch.device) -> Tensor:
     return torch.rand(n, device=device) * (high - low) + low
 
 
-def cut(bank: Tensor, lengths: Tensor, samples: int) -> Tensor:
-    """Take a stretch of each clip at a random speed; short clips lie somewhere in silence.
-
-    Args:
-        bank: Clips [n, longest], zero-padded.
-        lengths: Samples of each [n].
-        samples: Length of what is returned, [n, samples].
-    """
-    n, dev = len(bank), bank.device
-    speed = torch.exp(_rand(n, -0.12, 0.12, dev))  # pitch and tempo together, as another throat
-    slack = lengths - samples * speed  # positive: the clip is longer than the stretch
-    start = torch.rand(n, device=dev) * slack
-    at = start[:, None] + torch.arange(samples, device=dev)[None] * speed[:, None]
-    inside = (at >= 0) & (at < lengths[:, None] - 1)
-    low = at.floor().clamp(0, bank.shape[1] - 2).long()
-    value = torch.gather(bank, 1, low).lerp(torch.gather(bank, 1, low + 1), at - at.floor())
-    return value * inside
+def vary(wave: Tensor) -> Tensor:
+    """Vary one clip [samples]: speed and pitch, at times only a part of it, another room."""
+    choice = torch.rand(3)
+    share = 1.0 if choice[0] < 0.6 else float(torch.rand(1)) * 0.5 + 0.5
+    speed = math.exp(float(torch.rand(1)) * 0.24 - 0.12)  # pitch and tempo, as another throat
+    samples = int(len(wave) * share / speed)
+    start = float(torch.rand(1)) * (len(wave) - samples * speed)
+    at = (start + torch.arange(samples) * speed).clamp(max=len(wave) - 2)
+    low = at.floor().long()
+    out = wave[low].lerp(wave[low + 1], at - low)[None]
+    if choice[1] < 0.7:
+        out = colour(out)
+    return out[0] / out.abs().max()
 
 
 def colour(pcm: Tensor) -> Tensor:

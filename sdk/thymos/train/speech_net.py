@@ -1,4 +1,4 @@
-"""The speech-emotion network: log-mel front end, the lower part of a Whisper encoder, pooling."""
+"""The speech-emotion network: log-mel front end, the lower layers of a Whisper encoder, pooling."""
 
 from __future__ import annotations
 
@@ -66,7 +66,6 @@ class Layer(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-        self.drop = nn.Dropout(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
@@ -76,55 +75,43 @@ class Layer(nn.Module):
         y = functional.scaled_dot_product_attention(
             q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
         )
-        x = x + self.drop(self.out(y.transpose(1, 2).reshape(n, t, c)))
-        return x + self.drop(self.down(functional.gelu(self.up(self.norm2(x)))))
+        x = x + self.out(y.transpose(1, 2).reshape(n, t, c))
+        return x + self.down(functional.gelu(self.up(self.norm2(x))))
 
 
 class SpeechNet(nn.Module):
-    """PCM [n, samples] at 16 kHz, any level, up to 30 s, to emotion logits [n, classes].
+    """PCM [n, samples] at 16 kHz, any level, to emotion logits [n, classes] and pooled features.
 
-    The level is taken out: the loudest mel value of a clip is set to a fixed one. A learned
-    mixture of all layers is pooled over time by attention (mean and spread), since the middle
-    layers of speech encoders say more of emotion than the last (Pasad et al., ASRU 2021).
+    The level is taken out: the loudest mel value of a clip is set to a fixed one. What every layer
+    says is pooled over time (mean and spread) and read by one linear head. The lower layers of
+    speech encoders say more of emotion than the last (Pasad et al., ASRU 2021).
     """
 
     def __init__(self, width: int, layers: int, heads: int, classes: int) -> None:
         super().__init__()
-        self.width = width
         self.logmel = LogMel()
         self.conv1 = nn.Conv1d(MELS, width, 3, 1, 1)
         self.conv2 = nn.Conv1d(width, width, 3, 2, 1)
         self.register_buffer("places", torch.zeros(1500, width))
         self.layers = nn.ModuleList([Layer(width, heads) for _ in range(layers)])
-        self.mixture = nn.Parameter(torch.zeros(layers))
-        self.norm = nn.LayerNorm(width)
-        self.look = nn.Sequential(nn.Linear(width, 64), nn.Tanh(), nn.Linear(64, 1))
-        self.drop = nn.Dropout(0.3)
-        self.hidden = nn.Linear(2 * width, 192)
-        self.head = nn.Linear(192, classes)
+        self.answer = nn.Linear(2 * width * layers, classes)
 
-    def forward(self, pcm: Tensor) -> Tensor:
+    def forward(self, pcm: Tensor) -> tuple[Tensor, Tensor]:
         """See the class."""
-        return self.classify(self.logmel(pcm))
+        pooled = self.pool(self.logmel(pcm))
+        return self.answer(pooled), pooled
 
-    def classify(self, mel: Tensor) -> Tensor:
-        """Log-mel [n, 80, frames] to logits; training varies the mel in between."""
+    def pool(self, mel: Tensor) -> Tensor:
+        """Log-mel [n, 80, frames] to features [n, layers * 2 * width]: mean, spread of each."""
         peak = mel.amax((1, 2), keepdim=True)
         mel = (torch.maximum(mel - peak, torch.full_like(peak, -8.0)) + 5.5) / 4
         x = functional.gelu(self.conv2(functional.gelu(self.conv1(mel)))).transpose(1, 2)
         x = x + self.places[: x.shape[1]]
-        share = torch.softmax(self.mixture, 0)
-        total = torch.zeros_like(x)
-        for i, layer in enumerate(self.layers):
+        found = []
+        for layer in self.layers:
             x = layer(x)
-            total = total + share[i] * functional.layer_norm(x, (self.width,))
-        total = self.norm(total)
-        weight = torch.softmax(self.look(total), 1)
-        mean = (weight * total).sum(1)
-        spread = ((weight * (total - mean[:, None]) ** 2).sum(1) + 1e-4).sqrt()
-        return self.head(
-            self.drop(functional.gelu(self.hidden(self.drop(torch.cat([mean, spread], 1)))))
-        )
+            found += [x.mean(1), x.std(1)]
+        return torch.cat(found, 1)
 
 
 def from_whisper(weights: dict[str, NDArray[np.float32]], layers: int, classes: int) -> SpeechNet:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thymos.errors import ConfigError
+from thymos.errors import ConfigError, ModelError
 from thymos.perceive.learned.session import (
     WEIGHTS,
     Floats,
@@ -25,6 +26,13 @@ _LONGEST_AT_ONCE = 8 * RATE
 _SHORTEST = RATE * 3 // 10
 _LIMIT = 60 * RATE
 _SILENCE = 1e-4
+FOLDS = 6
+"""Of three RAVDESS speakers each, in order: 01-03, 04-06 … 16-18."""
+
+
+def fold_of(speaker: str) -> int:
+    """Return the fold of a RAVDESS speaker (01 to 18), whose head never heard that speaker."""
+    return (int(speaker) - 1) // 3
 
 
 @dataclass(frozen=True)
@@ -52,9 +60,11 @@ class SpeechEmotion:
     )  # fmt: skip
 
     def __init__(self, path: Path | None = None, threads: int = 1) -> None:
-        self._session: Any = open_session(path or WEIGHTS / "speech.onnx", threads)
+        path = path or WEIGHTS / "speech.onnx"
+        self._session: Any = open_session(path, threads)
+        self._folds_path = path.with_name("speech_folds.npz")
 
-    def predict(self, pcm: NDArray[Any]) -> SpeechReading:
+    def predict(self, pcm: NDArray[Any], without: int | None = None) -> SpeechReading:
         """Return the reading of one utterance.
 
         Longer than 8 s, it is read in stretches of 6 s every 3 s and the answers are averaged;
@@ -62,9 +72,12 @@ class SpeechEmotion:
 
         Args:
             pcm: [samples], mono, 16 kHz; float in [-1, 1] or int16.
+            without: Answer with the head fitted without the speakers of this fold of RAVDESS
+                (`fold_of`); to score the model on people it was trained with.
 
         Raises:
             ConfigError: Not one-dimensional, shorter than 0.3 s, silent, or not finite.
+            ModelError: The heads of the folds are missing.
         """
         x = _as_float(np.asarray(pcm))
         x = _trim(x[-_LIMIT:])
@@ -74,10 +87,28 @@ class SpeechEmotion:
         if len(x) > _LONGEST_AT_ONCE:
             starts = list(range(0, len(x) - _SPAN, _HOP))
             spans = [x[s : s + _SPAN] for s in [*starts, len(x) - _SPAN]]
-        found = [softmax(self._session.run(None, {"pcm": s[None]})[0])[0] for s in spans]
+        found = [softmax(self._logits(s, without)) for s in spans]
         probs = np.asarray(np.mean(found, axis=0, dtype=np.float32))
         valence, arousal = on_plane(probs, self.labels)
         return SpeechReading(probs, to_emotions(probs, self.labels), float(valence), float(arousal))
+
+    def _logits(self, pcm: Floats, without: int | None) -> Floats:
+        logits, pooled = self._session.run(["logits", "pooled"], {"pcm": pcm[None]})
+        if without is None:
+            return np.asarray(logits[0], dtype=np.float32)
+        weight, bias = self._folds
+        return np.asarray(pooled[0] @ weight[without] + bias[without], dtype=np.float32)
+
+    @cached_property
+    def _folds(self) -> tuple[Floats, Floats]:
+        try:
+            with np.load(self._folds_path, allow_pickle=False) as saved:
+                return saved["weight"].astype(np.float32), saved["bias"].astype(np.float32)
+        except (OSError, ValueError, KeyError) as err:
+            raise ModelError(
+                f"the heads of the folds cannot be read: {err}",
+                hint="install thymos again: its weights are part of the package",
+            ) from err
 
 
 def _as_float(pcm: NDArray[Any]) -> Floats:
