@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 
 from thymos.align.window import Window
+from thymos.config import PerceiveConfig
 from thymos.contract import Cue
 from thymos.perceive.base import Attributor
 from thymos.perceive.face import FacePerceiver
-from thymos.perceive.hearing import CHUNK, CHUNK_NS, RATE, Chunk
+from thymos.perceive.hearing import CHUNK, CHUNK_NS, RATE, Chunk, Ear
 from thymos.perceive.speaking import Mouth, Mouths, Turn, attribute, of_span, turns
-from thymos.samples import NS_PER_S
+from thymos.perceive.tracks import FaceTracker
+from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec
+from thymos.train import face_scenes as scenes
 
 
 class Heard:
@@ -181,3 +184,47 @@ def test_a_majority_of_the_speech_names_the_speaker():
 
 def test_the_face_can_tell_whose_a_voice_is():
     assert issubclass(FacePerceiver, Attributor)
+
+
+def test_what_comes_later_changes_nothing():
+    """Live, more has come by the time words are attributed; in a replay it has not."""
+    said, other = syllables(8, 1), syllables(8, 51)
+    whole = mouths({"p1": said, "p2": other})
+    early = Mouths()
+    for looks in whole.between(0, 4 * NS_PER_S).values():
+        for mouth in looks:
+            early.add(mouth)
+    before = heard(said)
+    before.chunks = [c for c in before.chunks if c.end_ns <= 4 * NS_PER_S]
+    assert turns(early, before, 0, 4 * NS_PER_S) == turns(whole, heard(said), 0, 4 * NS_PER_S)
+
+
+@pytest.mark.data
+@pytest.mark.models
+@pytest.mark.parametrize("voice", [0, 1])
+def test_of_two_real_people_the_one_who_is_heard(data_dir, model_store, voice):
+    """Two talking people in one picture, the sound of one of them."""
+    names = (scenes.TALKERS[0], scenes.TALKERS[4])
+    films = [scenes.film(data_dir / "av", name, 240) for name in names]
+    spec, blocks = scenes.sound(data_dir / "av", names[voice])
+    ear = Ear()
+    ear.start(spec)
+    for block in blocks:
+        ear.feed(block)
+    face = FacePerceiver(PerceiveConfig(), model_store, ear)
+    face.start(StreamSpec("camera", Kind.VIDEO, 25, (240, 480, 3), "rgb8"))
+    middle = films[0].pictures[0].shape[1]
+    end = min(film.t_ns[-1] for film in films)
+    for k, t_ns in enumerate(t for t in films[voice].t_ns if t <= end):
+        picture = scenes.side_by_side(films[0].at(t_ns), films[1].at(t_ns))
+        face.observe(Sample("camera", k, t_ns, t_ns, picture))
+    window = Window("w000000", 0, 4 * NS_PER_S, {})
+    cues, _ = face.attribute(window, [*face.cues(window), cue("voice", "tone")])
+    (named,) = [c for c in cues if c.name == "speaker"]
+    # Mouths tell where each of the tracks is: the left one was found first or second.
+    tracker = FaceTracker(model_store.path("face_mesh"))
+    seen = tracker.look(scenes.side_by_side(films[0].pictures[0], films[1].pictures[0]), 0)
+    side = {track: int(mesh.roi.x > middle) for track, mesh in seen}
+    assert side[named.track] == voice
+    assert next(c for c in cues if c.name == "tone").track == named.track
+    assert {c.track for c in cues if c.modality == "face"} == {"p1", "p2"}
