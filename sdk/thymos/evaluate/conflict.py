@@ -1,4 +1,4 @@
-"""Scores fusion on the conflict set: `python -m thymos.evaluate.conflict DATA`.
+"""Scores fusion on the conflict set: `python -m thymos.evaluate.conflict_show DATA`.
 
 Every row goes through the real perceivers and `thymos.reason.fusion.fuse`. Fusion's own numbers are
 fitted on one half of the people and scored on the other, and the reverse (`fitted: crossed`); with
@@ -14,39 +14,40 @@ dissenting modalities say; G is the true set.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thymos.contract import EMOTIONS, Cue, Emotion, Modality
+from thymos.contract import EMOTIONS, Cue, Emotion
 from thymos.evaluate.classification import (
     Interval,
     bootstrap,
     expected_calibration_error,
-    reliability,
 )
-from thymos.evaluate.conflict_fit import fit
-from thymos.evaluate.conflict_readings import Source, readings
+from thymos.evaluate.conflict_fit import fit, row_weights
+from thymos.evaluate.conflict_methods import ABLATIONS, BASELINES, matrix, naive
+from thymos.evaluate.conflict_readings import readings
 from thymos.evaluate.conflict_set import (
     KINDS,
     SUBSETS,
+    Clip,
     Recipe,
     Row,
     build,
 )
 from thymos.reason.base import Affect
-from thymos.reason.fusion import fuse, hear, top
+from thymos.reason.fusion import Heard, corrected, fuse, hear, top
 from thymos.reason.reliability import Table, table
 from thymos.reason.rules import CONFLICT_TOLD
 
 F64 = NDArray[np.float64]
 Cues = Mapping[str, Sequence[Cue]]
-Method = Callable[[Row, list[Cue]], Mapping[Emotion, float]]
 
-COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+LEAST = (0.0, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7)
+"""Thresholds of the risk-coverage curve."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ class Scores:
         consistent: Accuracy where all agree.
         gain_conflict: `conflict` less that of the naive mean, paired.
         gain_consistent: Likewise of `consistent`.
-        nll: Mean negative log-likelihood of the truth, nats; half of the weight on consistent rows.
-        ece: Expected calibration error of the top class, 15 bins, rows as they are.
+        nll: Mean negative log-likelihood of the truth, nats. Here and below rows are weighted so
+            that half are consistent and true classes occur as the prior says (`row_weights`).
+        ece: Expected calibration error of the top class, 15 bins.
     """
 
     video: Interval
@@ -72,6 +74,23 @@ class Scores:
     gain_consistent: Interval
     nll: float
     ece: float
+
+
+@dataclass(frozen=True)
+class Alone:
+    """One modality on the clips of one source, read by itself, with an even prior.
+
+    Attributes:
+        clips: How many were read.
+        people: Of how many people (speakers; groups of pictures; lines).
+        raw: Accuracy, calibration error and log loss as the model gives them.
+        corrected: The same after correction.
+    """
+
+    clips: int
+    people: int
+    raw: tuple[float, float, float]
+    corrected: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -86,10 +105,10 @@ class Result:
         told: How well conflicts are seen: area under the curve, share told by subset, and how often
             the modality named as dissenting is the misleading one.
         diagram: Reliability of the fused estimate, by `before` (naive mean) and `after`.
-        coverage: Risk-coverage: accuracy of the surest share of the rows, with the least
-            probability in it.
+        coverage: Risk-coverage: share of the rows answered if the likeliest class needs at least so
+            much probability, that probability, and the share right among them.
+        alone: Each modality by itself, by source and damage, raw and corrected.
         fitted: What the numbers of fusion were fitted on.
-        note: What the numbers are of.
     """
 
     rows: dict[str, dict[str, int]]
@@ -99,8 +118,8 @@ class Result:
     told: dict[str, dict[str, float]]
     diagram: dict[str, list[tuple[float, float, float]]]
     coverage: list[tuple[float, float, float]]
+    alone: dict[str, Alone]
     fitted: str
-    note: str = field(default="")
 
     def data(self) -> dict[str, Any]:
         """As JSON data."""
@@ -111,7 +130,6 @@ def run(
     data: Path,
     *,
     recipe: Recipe | None = None,
-    voice_weights: Path | None = None,
     fitted: Literal["crossed", "shipped"] = "crossed",
     cache: Path | None = None,
     rounds: int = 1000,
@@ -122,7 +140,6 @@ def run(
     Args:
         data: The data folder.
         recipe: How the set is drawn.
-        voice_weights: Another `speech.onnx`, for RAVDESS speakers it never heard.
         fitted: See the module text.
         cache: Folder for readings; None is the user's.
         rounds: Of the bootstrap.
@@ -134,9 +151,7 @@ def run(
         MissingExtraError: A runtime is missing.
     """
     drawn = build(data, recipe or Recipe())
-    cues = readings(
-        Source(data, voice_weights, cache), [c for r in drawn for c in r.clips], progress
-    )
+    cues = readings(data, [c for r in drawn for c in r.clips], cache, progress)
     return score(drawn, cues, fitted=fitted, rounds=rounds)
 
 
@@ -166,22 +181,30 @@ def score(
     for kind in KINDS:
         picked = [i for i, r in enumerate(rows) if r.kind == kind and r.subset != "open"]
         mine = [rows[i] for i in picked]
-        answers = {name: _answers(mine, cues, how) for name, how in BASELINES.items()}
-        answers["thymos"] = _matrix([affects[i].fused for i in picked])
+        answers = {
+            name: matrix([how(_cues(r, cues)) for r in mine]) for name, how in BASELINES.items()
+        }
+        for name, part in ABLATIONS.items():
+            answers[name] = matrix([part(affects[i], tables[0].prior) for i in picked])
+        answers["thymos"] = matrix([affects[i].fused for i in picked])
         methods[kind] = _scores(mine, answers, rounds)
     closed = [i for i, r in enumerate(rows) if r.subset != "open"]
     mine = [rows[i] for i in closed]
-    fused = _matrix([affects[i].fused for i in closed])
-    naive = _answers(mine, cues, _naive)
-    truth = _truth(mine)
+    fused = matrix([affects[i].fused for i in closed])
+    plain = matrix([naive(_cues(r, cues)) for r in mine])
+    truth, weight = _truth(mine), row_weights(mine, _prior())
     return Result(
         rows=_count(rows),
         drawn=_count(drawn),
         methods=methods,
         sets=_sets(rows, affects),
         told=_told(rows, affects),
-        diagram={"before": _diagram(naive, truth), "after": _diagram(fused, truth)},
-        coverage=_coverage(fused, truth),
+        diagram={
+            "before": _diagram(plain, truth, weight),
+            "after": _diagram(fused, truth, weight),
+        },
+        coverage=_coverage(fused, truth, weight),
+        alone=_alone(rows, cues, tables),
         fitted=fitted,
     )
 
@@ -193,60 +216,8 @@ def known(rows: Sequence[Row], cues: Cues) -> Table:
     return from_data(fit(rows, cues, {str(e): p for e, p in table().prior.items()}))
 
 
-# -- what is compared
-
-
 def _cues(row: Row, cues: Cues) -> list[Cue]:
     return [c for clip in row.clips for c in cues[clip.key]]
-
-
-def _naive(row: Row, cues: list[Cue]) -> Mapping[Emotion, float]:
-    """Equal-weight mean of the modalities' probabilities, as their models give them."""
-    return _weighted({m: (h.raw, 1.0) for m, h in hear(cues).items()})
-
-
-def _surest(row: Row, cues: list[Cue]) -> Mapping[Emotion, float]:
-    """The modality with the greatest probability decides alone."""
-    found = hear(cues)
-    return max((h.raw for h in found.values()), key=lambda raw: max(raw.values()))
-
-
-def _by_count(row: Row, cues: list[Cue]) -> Mapping[Emotion, float]:
-    """Weights by number of cues: who says most is heard most."""
-    count = {m: sum(c.modality == m for c in cues) for m in ("face", "voice", "words")}
-    return _weighted({m: (h.raw, float(count[m])) for m, h in hear(cues).items()})
-
-
-def _of(modality: Modality) -> Method:
-    def alone(row: Row, cues: list[Cue]) -> Mapping[Emotion, float]:
-        found = hear(cues)
-        return found[modality].raw if modality in found else dict.fromkeys(EMOTIONS, 1 / 7)
-
-    return alone
-
-
-BASELINES: dict[str, Method] = {
-    "naive mean": _naive,
-    "surest modality": _surest,
-    "by number of cues": _by_count,
-    "face alone": _of("face"),
-    "voice alone": _of("voice"),
-}
-
-
-def _weighted(
-    parts: Mapping[Modality, tuple[Mapping[Emotion, float], float]],
-) -> Mapping[Emotion, float]:
-    total = sum(w for _, w in parts.values())
-    return {e: sum(r[e] * w for r, w in parts.values()) / total for e in EMOTIONS}
-
-
-def _answers(rows: Sequence[Row], cues: Cues, how: Method) -> F64:
-    return _matrix([how(r, _cues(r, cues)) for r in rows])
-
-
-def _matrix(found: Sequence[Mapping[Emotion, float]]) -> F64:
-    return np.array([[r[e] for e in EMOTIONS] for r in found]).reshape(-1, len(EMOTIONS))
 
 
 def _truth(rows: Sequence[Row]) -> NDArray[np.int64]:
@@ -260,6 +231,7 @@ def _scores(rows: Sequence[Row], answers: Mapping[str, F64], rounds: int) -> dic
     truth = _truth(rows)
     subset = np.array([r.subset for r in rows])
     speakers = np.array([r.speaker for r in rows])
+    weight = row_weights(rows, _prior())
     right = {name: (p.argmax(axis=1) == truth).astype(float) for name, p in answers.items()}
 
     def share(hits: F64, name: str) -> Callable[[NDArray[np.int64]], float]:
@@ -286,16 +258,10 @@ def _scores(rows: Sequence[Row], answers: Mapping[str, F64], rounds: int) -> dic
             **over,
             gain_conflict=gain["conflict"],
             gain_consistent=gain["consistent"],
-            nll=_nll(probs, truth, subset),
-            ece=expected_calibration_error(probs, truth),
+            nll=float(-weight @ np.log(np.maximum(1e-4, probs[np.arange(len(truth)), truth]))),
+            ece=sum(share * abs(p - hit) for share, p, hit in _diagram(probs, truth, weight, 15)),
         )
     return made
-
-
-def _nll(probs: F64, truth: NDArray[np.int64], subset: NDArray[Any]) -> float:
-    loss = -np.log(np.maximum(1e-4, probs[np.arange(len(truth)), truth]))
-    parts = {name: loss[subset == name].mean() for name in ("video", "audio", "consistent")}
-    return float(0.25 * parts["video"] + 0.25 * parts["audio"] + 0.5 * parts["consistent"])
 
 
 def named(affect: Affect, *, told: bool) -> frozenset[Emotion]:
@@ -327,6 +293,37 @@ def _sets(rows: Sequence[Row], affects: Sequence[Affect]) -> dict[str, dict[str,
                 for way, told in (("one", False), ("conflict told", True))
             }
     return made
+
+
+def _alone(rows: Sequence[Row], cues: Cues, tables: Mapping[int, Table]) -> dict[str, Alone]:
+    even = dict.fromkeys(EMOTIONS, 1.0 / len(EMOTIONS))
+    found: dict[str, dict[str, tuple[Clip, Heard, int]]] = {}
+    for row in rows:
+        for clip in row.clips:
+            heard = hear(cues[clip.key]).get(clip.modality)
+            if heard is not None:
+                name = f"{clip.modality}, {clip.source}, {clip.damage or 'as recorded'}"
+                found.setdefault(name, {})[clip.key] = (clip, heard, row.fold)
+    made = {}
+    for name, by_key in sorted(found.items()):
+        clips = [clip for clip, _, _ in by_key.values()]
+        truth = np.array([EMOTIONS.index(c.label) for c in clips])
+        fixed = [
+            corrected(h, tables[fold].trust[c.modality], even) for c, h, fold in by_key.values()
+        ]
+        made[name] = Alone(
+            len(clips),
+            len({c.person for c in clips}),
+            _three(matrix([h.raw for _, h, _ in by_key.values()]), truth),
+            _three(matrix(fixed), truth),
+        )
+    return made
+
+
+def _three(probs: F64, truth: NDArray[np.int64]) -> tuple[float, float, float]:
+    at = np.maximum(1e-4, probs[np.arange(len(truth)), truth])
+    right = float(np.mean(probs.argmax(axis=1) == truth))
+    return right, expected_calibration_error(probs, truth), float(-np.log(at).mean())
 
 
 def _told(rows: Sequence[Row], affects: Sequence[Affect]) -> dict[str, dict[str, float]]:
@@ -361,18 +358,36 @@ def _area(score: F64, positive: NDArray[np.bool_]) -> float:
     return float(np.mean((above > 0) + 0.5 * (above == 0)))
 
 
-def _diagram(probs: F64, truth: NDArray[np.int64]) -> list[tuple[float, float, float]]:
-    return [(b.share, b.confidence, b.accuracy) for b in reliability(probs, truth, 10)]
+def _prior() -> F64:
+    return np.array([table().prior[e] for e in EMOTIONS])
 
 
-def _coverage(probs: F64, truth: NDArray[np.int64]) -> list[tuple[float, float, float]]:
-    """Share kept, least probability in it, accuracy of what is kept."""
-    order = np.argsort(-probs.max(axis=1), kind="stable")
-    right = (probs.argmax(axis=1) == truth)[order]
+def _diagram(
+    probs: F64, truth: NDArray[np.int64], weight: F64, bins: int = 10
+) -> list[tuple[float, float, float]]:
+    """Share of the weight, claimed probability and share right of each filled bin."""
+    best, right = probs.max(axis=1), probs.argmax(axis=1) == truth
+    place = np.minimum((best * bins).astype(int), bins - 1)
     made = []
-    for share in COVERAGES:
-        kept = max(1, round(share * len(order)))
-        made.append((share, float(probs[order[kept - 1]].max()), float(right[:kept].mean())))
+    for b in np.unique(place):
+        own = np.where(place == b, weight, 0.0)
+        share = float(own.sum())
+        if share > 0.0:
+            made.append((share, float(own @ best) / share, float(own @ right) / share))
+    return made
+
+
+def _coverage(
+    probs: F64, truth: NDArray[np.int64], weight: F64
+) -> list[tuple[float, float, float]]:
+    """Share of the weight kept, least probability in it, share right of what is kept."""
+    best, right = probs.max(axis=1), probs.argmax(axis=1) == truth
+    made = []
+    for least in LEAST:
+        own = np.where(best >= least, weight, 0.0)
+        share = float(own.sum())
+        if share > 0.0:
+            made.append((share, least, float(own @ right) / share))
     return made
 
 

@@ -1,6 +1,6 @@
 """Measures how far each modality is to be believed, and writes `reason/fusion.yaml`.
 
-    python -m thymos.evaluate.conflict_fit DATA [--voice-weights FILE]
+    python -m thymos.evaluate.conflict_fit DATA
 
 Two steps, both by log loss, both on people no network was trained on:
 
@@ -27,13 +27,15 @@ from numpy.typing import NDArray
 
 from thymos.contract import EMOTIONS, Cue, Modality
 from thymos.errors import MediaError
-from thymos.evaluate.conflict_set import Clip, Recipe, Row, build
-from thymos.reason.fusion import Heard, hear
+from thymos.evaluate.conflict_set import SUBSETS, Clip, Recipe, Row, build
+from thymos.reason.fusion import Heard, corrected, hear
 from thymos.reason.reliability import FLOOR, Table, from_data
 
 F64 = NDArray[np.float64]
 
 HEARING: tuple[Modality, ...] = ("face", "voice", "words")
+MEASURED: dict[Modality, str] = {"face": "expression", "voice": "tone", "words": "sentiment"}
+"""The cue that holds a model's reading: only what has it is corrected."""
 QUALITIES: dict[Modality, tuple[str, ...]] = {"voice": ("quality", "clipping")}
 """Cues that measure the quality of a signal, by modality."""
 SHARE = {"consistent": 0.5, "video": 0.25, "audio": 0.25}
@@ -54,7 +56,7 @@ def heard_of(clips: Sequence[Clip], cues: Mapping[str, Sequence[Cue]]) -> list[R
     found = []
     for key, clip in sorted({c.key: c for c in clips}.items()):
         heard = hear(cues[key]).get(clip.modality)
-        if heard is not None:
+        if heard is not None and MEASURED.get(clip.modality, "") in heard.names:
             found.append(Reading(clip, heard))
     return found
 
@@ -75,14 +77,16 @@ def fit(
     every = heard_of([c for r in rows for c in r.clips], cues)
     data: dict[str, Any] = {"prior": {e: float(prior[e]) for e in EMOTIONS}}
     for modality in HEARING:
-        data[modality] = _alone([r for r in every if r.clip.modality == modality])
+        data[modality] = {"cue": MEASURED[modality]} | _alone(
+            [r for r in every if r.clip.modality == modality]
+        )
     data["smell"] = _SMELL
     return _together(data, [r for r in rows if r.subset in SHARE], cues)
 
 
 _SMELL: dict[str, Any] = {
     # Nobody has measured what an odour tells of a person's emotion: by hand, and little.
-    "sharpness": 1.0, "bias": dict.fromkeys(EMOTIONS, 0.0), "base": -1.5,
+    "cue": "", "sharpness": 1.0, "bias": dict.fromkeys(EMOTIONS, 0.0), "base": -1.5,
     "evidence_power": 1.0, "usual": 0.6, "least": 0.2,
 }  # fmt: skip
 
@@ -95,9 +99,11 @@ def _alone(found: list[Reading]) -> dict[str, Any]:
     truth = np.array([EMOTIONS.index(r.clip.label) for r in found])
     weight = _evenly(truth, [r.clip.source for r in found])
     rows = np.arange(len(truth))
+    # A class that no clip has would only ever be pushed down: it is left as it is.
+    unknown = np.where(np.isin(np.arange(len(EMOTIONS)), truth), 0.0, -np.inf)
 
     def loss(x: F64) -> float:
-        shares = _softmax(logs * np.exp(x[0]) + x[1:])
+        shares = _softmax(logs * np.exp(x[0]) + x[1:] + unknown)
         return float(-weight @ np.log(shares[rows, truth])) + SHRINK * float(x[1:] @ x[1:])
 
     best = minimise(loss, np.zeros(1 + len(EMOTIONS)))
@@ -135,6 +141,7 @@ class _Sheet:
     quality: F64  # [n, qualities of the voice], difference from the usual
     truth: NDArray[np.int64]
     weight: F64
+    prior: F64  # [7]
 
 
 def _together(
@@ -201,7 +208,7 @@ def _sheet(
     for i, row in enumerate(rows):
         for m, h in hear([c for clip in row.clips for c in cues[clip.key]]).items():
             j, trust = HEARING.index(m), known.trust[m]
-            found = trust.corrected(h.raw, h.evidence, known.prior)
+            found = corrected(h, trust, known.prior)
             readings[i, j], there[i, j] = [found[e] for e in EMOTIONS], True
             evidence[i, j] = np.log(max(1e-6, h.evidence) / trust.usual)
             if m == "voice":
@@ -209,12 +216,22 @@ def _sheet(
                     if name in h.measured:
                         quality[i, k] = np.clip(h.measured[name], low, high) - usual
     truth = np.array([EMOTIONS.index(r.truth) for r in rows])
+    prior = np.array([known.prior[e] for e in EMOTIONS])
+    return _Sheet(readings, there, evidence, quality, truth, row_weights(rows, prior), prior)
+
+
+def row_weights(rows: Sequence[Row], prior: F64) -> F64:
+    """Weights of rows under which subsets occur as in `SHARE` and true classes as in the prior.
+
+    Returns:
+        [n], sums to 1; 0 for `open` rows.
+    """
+    weight = prior[[EMOTIONS.index(r.truth) for r in rows]]
     subsets = np.array([r.subset for r in rows])
-    weight = np.zeros(n)
-    for name, share in SHARE.items():
+    for name in SUBSETS:
         here = subsets == name
-        weight[here] = share / max(1, here.sum())
-    return _Sheet(readings, there, evidence, quality, truth, weight)
+        weight[here] *= SHARE.get(name, 0.0) / max(1e-12, weight[here].sum())
+    return np.asarray(weight / weight.sum())
 
 
 def _pooled(sheet: _Sheet, x: F64) -> F64:
@@ -223,10 +240,9 @@ def _pooled(sheet: _Sheet, x: F64) -> F64:
     log[:, HEARING.index("voice")] += sheet.quality @ x[5:7]
     force = np.exp(log) * sheet.there
     weight = force / force.sum(axis=1, keepdims=True)
-    mixed = (weight[:, :, None] * sheet.readings).sum(axis=1)
-    power = 1.0 + max(0.0, x[7]) * (1.0 / (weight**2).sum(axis=1) - 1.0)
-    shares = mixed ** power[:, None]
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+    power = weight * (1.0 + max(0.0, x[7]) * (1.0 / (weight**2).sum(axis=1, keepdims=True) - 1.0))
+    logs = np.log(sheet.prior)
+    return _softmax(logs + (power[:, :, None] * (np.log(sheet.readings) - logs)).sum(axis=1))
 
 
 # -- small tools
@@ -295,17 +311,14 @@ def everyday(data: Path) -> dict[str, float]:
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
     from thymos.evaluate.conflict import readable
-    from thymos.evaluate.conflict_readings import Source, readings
+    from thymos.evaluate.conflict_readings import readings
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--voice-weights", type=Path, help="network that never heard --ravdess")
-    parser.add_argument("--ravdess", nargs="*", default=[], help="its unseen RAVDESS speakers")
     parser.add_argument("--out", type=Path, help="write here instead of into the package")
     args = parser.parse_args(argv)
-    rows = build(args.data, Recipe(ravdess_speakers=tuple(args.ravdess)))
-    source = Source(args.data, args.voice_weights)
-    cues = readings(source, [c for r in rows for c in r.clips])
+    rows = build(args.data, Recipe())
+    cues = readings(args.data, [c for r in rows for c in r.clips])
     data = fit(readable(rows, cues), cues, everyday(args.data))
     write(data, args.out or Path(__file__).parents[1] / "reason" / "fusion.yaml")
 

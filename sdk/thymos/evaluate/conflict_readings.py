@@ -15,7 +15,6 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +23,14 @@ from numpy.typing import NDArray
 import thymos.perceive
 from thymos.align.window import Window
 from thymos.config import PerceiveConfig
-from thymos.contract import Cue, Modality
+from thymos.contract import Cue
 from thymos.evaluate.conflict_set import Clip, text_of
 from thymos.models import ModelStore
 from thymos.perceive import text_emotion, voice_emotion
 from thymos.perceive.base import Perceiver
 from thymos.perceive.face import FacePerceiver
 from thymos.perceive.facemesh import Roi, cut
+from thymos.perceive.learned.speech import fold_of
 from thymos.perceive.voice import VoicePerceiver
 from thymos.perceive.words import WordsPerceiver
 from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec
@@ -158,15 +158,6 @@ def _echo(pcm: Pcm, seconds: float, rng: np.random.Generator) -> Pcm:
     return np.asarray(wet / max(1e-4, float(np.abs(wet).max())), dtype=np.float32)
 
 
-class _OtherWeights(voice_emotion.Learned):
-    """The shipped reading of another file of weights."""
-
-    def __init__(self, path: Path) -> None:
-        from thymos.perceive.learned import SpeechEmotion
-
-        self._net = SpeechEmotion(path)
-
-
 class _Listener(VoicePerceiver):
     """The voice perceiver with a network that is already loaded."""
 
@@ -179,16 +170,16 @@ class _Listener(VoicePerceiver):
         self._model = self._loaded
 
 
-def _hear(
-    data: Path, clips: Iterable[Clip], weights: Path | None
-) -> Iterator[tuple[Clip, list[Cue]]]:
-    # The head that never heard speakers 16 to 18, whose clips are read (fold 5 of RAVDESS).
-    model = voice_emotion.load(without=5) if weights is None else _OtherWeights(weights)
+def _hear(data: Path, clips: Iterable[Clip]) -> Iterator[tuple[Clip, list[Cue]]]:
+    models: dict[int | None, voice_emotion.VoiceEmotionModel | None] = {}
     spec = StreamSpec("microphone", Kind.AUDIO, RATE, (-1, 1), "s16")
     for clip in clips:
+        without = fold_of(clip.person.split("-")[1]) if clip.source == "ravdess" else None
+        if without not in models:
+            models[without] = voice_emotion.load(without)
         pcm = np.round(sound(data, clip) * 32767.0).astype(np.int16)
         # A new perceiver for each clip: it compares a voice with what it heard before.
-        perceiver = _Listener(model)
+        perceiver = _Listener(models[without])
         perceiver.start(spec)
         for n, lo in enumerate(range(0, len(pcm), 1600)):
             block = pcm[lo : lo + 1600, None]
@@ -244,30 +235,19 @@ def _at_zero(perceiver: Perceiver, start_ns: int) -> list[Cue]:
 # -- the cache
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where clips are and which network hears them.
-
-    Attributes:
-        data: The data folder.
-        voice_weights: A `speech.onnx` in place of the shipped one.
-        cache: Folder for readings; None is the user's.
-    """
-
-    data: Path
-    voice_weights: Path | None = None
-    cache: Path | None = None
-
-
 def readings(
-    source: Source, clips: Iterable[Clip], progress: Callable[[int, int], None] | None = None
+    data: Path,
+    clips: Iterable[Clip],
+    cache: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, list[Cue]]:
     """Return the cues of each clip by `Clip.key`; what was read before comes from the cache.
 
     Args:
-        source: Where to read.
+        data: The data folder.
         clips: In any order, repeats allowed.
-        progress: Called with how many clips are read, and of how many.
+        cache: Folder for readings; None is the user's.
+        progress: Called with how many clips are read, and of how many of this sense.
 
     Raises:
         ModelError: Weights are missing.
@@ -276,21 +256,18 @@ def readings(
     """
     wanted = {c.key: c for c in clips}
     done: dict[str, list[Cue]] = {}
-    count = 0
     for modality, read in (("face", _see), ("voice", _hear), ("words", _read)):
         of = sorted(k for k, c in wanted.items() if c.modality == modality)
-        place = _place(source, modality)
+        place = _place(modality, cache)
         known = _load(place)
         missing = [wanted[k] for k in of if k not in known]
-        more = (source.voice_weights,) if modality == "voice" else ()
         if missing:
             place.parent.mkdir(parents=True, exist_ok=True)
             with place.open("a", encoding="utf-8") as f:
-                for clip, cues in read(source.data, missing, *more):
+                for count, (clip, cues) in enumerate(read(data, missing), start=1):
                     known[clip.key] = cues
                     held = [c.model_dump(mode="json", exclude_defaults=True) for c in cues]
                     f.write(json.dumps([clip.key, held]) + "\n")
-                    count += 1
                     if progress is not None:
                         progress(count, len(missing))
         done |= {k: known[k] for k in of}
@@ -310,18 +287,22 @@ def _load(place: Path) -> dict[str, list[Cue]]:
     return found
 
 
-def _place(source: Source, modality: Modality | str) -> Path:
+_WEIGHTS = {
+    "face": ("face.onnx",),
+    "voice": ("speech.onnx", "speech_folds.npz"),
+    "words": ("text.onnx", "text.json"),
+}
+
+
+def _place(modality: str, cache: Path | None) -> Path:
     import platformdirs
 
     folder = Path(next(iter(thymos.perceive.__path__)))
-    digest = hashlib.sha256(Path(__file__).read_bytes())
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(path.read_bytes())
-    weights = {"face": "face.onnx", "voice": "speech.onnx", "words": "text.onnx"}[modality]
-    used = folder / "learned/weights" / weights
-    if modality == "voice" and source.voice_weights is not None:
-        used = source.voice_weights
-    if used.is_file():
-        digest.update(used.read_bytes())
-    base = source.cache or platformdirs.user_cache_path("thymos") / "evaluate"
+    used = [Path(__file__), *sorted(folder.rglob("*.py"))]
+    used += [folder / "learned/weights" / name for name in _WEIGHTS[modality]]
+    digest = hashlib.sha256()
+    for path in used:
+        if path.is_file():
+            digest.update(path.read_bytes())
+    base = cache or platformdirs.user_cache_path("thymos") / "evaluate"
     return base / f"{modality}-{digest.hexdigest()[:16]}.jsonl"

@@ -9,18 +9,18 @@ fades to the prior (discounting: Shafer, A Mathematical Theory of Evidence, 1976
 evidence is `confidence × presence`: the mean confidence of the cues, and how long they were there
 (a second counts in full).
 
-**Across modalities** the corrected readings are mixed, weights ∝ measured reliability: the linear
-opinion pool (Stone, Ann. Math. Stat. 1961), the sum rule of classifier combination, which is the
-least sensitive to errors of the single classifiers (Kittler et al., IEEE TPAMI 20(3), 1998, §5). A
-product (log-linear pool) lets one classifier veto another; on held-out people it was no better
-(`docs/conflict.md`). The mixture is never surer than its surest part and leaves a conflict visible
-as two peaks. Where several modalities speak it is then sharpened, for what two say independently
-is surer than what one says:
+**Across modalities** the corrected readings are multiplied as evidence, each relative to the prior,
+so that the prior counts once (log-linear pool: Genest and Zidek, Statistical Science 1(1), 1986):
 
-    fused ∝ (Σ weight · unimodal) ^ (1 + agreement · (n − 1)),   n = 1 / Σ weight²
+    fused ∝ prior · Π (unimodal / prior) ^ (weight · (1 + agreement · (n − 1))),   n = 1 / Σ weight²
 
-n is the number of modalities that count; with one alone nothing changes. The published `unimodal`
-readings are the corrected ones, so this can be checked by hand.
+The weights follow measured reliability and sum to 1; n is the number of modalities that count.
+With one alone nothing changes; several that agree are surer than one, as far as was measured
+(`agreement`: 0 if they say the same thing twice, 1 if they are independent). The linear pool
+(mixture) that stood here before was worse on held-out people (`docs/conflict.md`). What is known
+against a product, that one classifier may veto the others (Kittler et al., IEEE TPAMI 20(3), 1998),
+is met by a bound on each reading. The published `unimodal` readings are the corrected ones, so
+this can be checked by hand.
 
 **Conflict** of two modalities is the Jensen-Shannon distance of their corrected readings (square
 root of the divergence in bits, 0 … 1; Endres and Schindelin, IEEE Trans. Inf. Theory 49(7), 2003)
@@ -40,7 +40,7 @@ from dataclasses import dataclass
 
 from thymos.contract import EMOTIONS, MODALITIES, Cue, Emotion, Modality
 from thymos.reason.base import Affect
-from thymos.reason.reliability import Reading, Table, table
+from thymos.reason.reliability import Reading, Table, Trust, table
 from thymos.samples import NS_PER_S
 
 COORDINATES: dict[Emotion, tuple[float, float]] = {
@@ -70,11 +70,13 @@ class Heard:
     Attributes:
         raw: Its reading as the perceivers gave it.
         evidence: Mean confidence of its cues × presence, 0 … 1.
+        names: Names of the cues in it.
         measured: Values of its cues that are single numbers, by name: qualities may be among them.
     """
 
     raw: Reading
     evidence: float
+    names: frozenset[str]
     measured: dict[str, float]
 
 
@@ -113,7 +115,7 @@ def fuse(cues: Sequence[Cue], known: Table | None = None) -> Affect:
     weights: dict[Modality, float] = {m: voices[m].weight if m in voices else 0.0 for m in present}
     if not voices:
         weights = {m: 1.0 / len(present) for m in present}
-    fused = _pool(voices, known.agreement) if voices else {}
+    fused = _pool(voices, known) if voices else {}
     valence, arousal = _core_affect(by_modality, voices, known)
     return Affect(
         fused=fused,
@@ -132,6 +134,12 @@ def hear(cues: Sequence[Cue]) -> dict[Modality, Heard]:
     return {m: heard for m, heard in found.items() if heard is not None}
 
 
+def corrected(heard: Heard, trust: Trust, prior: Reading) -> Reading:
+    """The reading of a modality after what was measured of it."""
+    measured = not trust.cue or trust.cue in heard.names
+    return trust.corrected(heard.raw, heard.evidence, prior, measured=measured)
+
+
 def _sorted_out(cues: Sequence[Cue]) -> dict[Modality, list[Cue]]:
     """Cues of each modality, of one person, in an order that does not depend on their arrival."""
     ordered = sorted(cues, key=lambda c: (c.t0_ns, c.t1_ns, c.modality, c.name, c.track, c.id))
@@ -144,7 +152,7 @@ def _voices(by_modality: dict[Modality, list[Cue]], known: Table) -> dict[Modali
     total = sum(forces.values())
     return {
         m: _Voice(
-            known.trust[m].corrected(h.raw, h.evidence, known.prior),
+            corrected(h, known.trust[m], known.prior),
             forces[m],
             forces[m] / total,
             min(1.0, h.evidence / known.trust[m].usual),
@@ -153,14 +161,17 @@ def _voices(by_modality: dict[Modality, list[Cue]], known: Table) -> dict[Modali
     }
 
 
-def _pool(voices: dict[Modality, _Voice], agreement: float) -> Reading:
-    """The sharpened mixture."""
-    mixed = _mix((v.reading, v.weight) for v in voices.values())
+def _pool(voices: dict[Modality, _Voice], known: Table) -> Reading:
+    """The log-linear pool."""
     count = 1.0 / sum(v.weight**2 for v in voices.values())
-    power = 1.0 + agreement * (count - 1.0)
-    shares = {e: p**power for e, p in mixed.items()}
+    power = 1.0 + known.agreement * (count - 1.0)
+    shares = {
+        e: known.prior[e]
+        * math.prod((v.reading[e] / known.prior[e]) ** (v.weight * power) for v in voices.values())
+        for e in EMOTIONS
+    }
     total = sum(shares.values())
-    return {e: p / total for e, p in shares.items()}
+    return {e: round(p / total, 9) for e, p in shares.items()}
 
 
 def top(reading: Reading) -> Emotion:
@@ -193,7 +204,8 @@ def _hear(cues: list[Cue]) -> Heard | None:
         return None
     raw = _mix((r, c.confidence * _presence([c])) for c, r in readings)
     numbers = {c.name: float(c.value) for c in heard if isinstance(c.value, float)}
-    return Heard(raw, _evidence([c for c, _ in readings]), numbers)
+    names = frozenset(c.name for c, _ in readings)
+    return Heard(raw, _evidence([c for c, _ in readings]), names, numbers)
 
 
 def _evidence(cues: Sequence[Cue]) -> float:

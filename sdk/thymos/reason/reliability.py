@@ -4,7 +4,8 @@ A reading is corrected in two steps. Its *temperature and class biases* are thos
 least log loss on labelled clips of people the model never met, each class as often as the next
 (bias-corrected temperature scaling: Alexandari, Kundaje and Shrikumar, ICML 2020), so that what a
 model learnt of how often an emotion occurs is taken out of it; what Thymos assumes instead is in
-one place, `Table.prior`. Then, below the least evidence that was measured, it fades to that prior.
+one place, `Table.prior`. Below the least evidence that was measured it fades to that prior, and it
+argues against no class by more than `AGAINST` to one.
 
 Its *weight* depends on the evidence of the window, on nothing that grows with the number of cues,
 of frames, or with loudness:
@@ -31,6 +32,9 @@ from thymos.contract import EMOTIONS, MODALITIES, Emotion, Modality
 
 Reading = dict[Emotion, float]
 
+AGAINST = 8.0
+"""How strongly a reading may argue against a class, as odds against the prior. Labels are noisy and
+readings wrong: without a bound one of them vetoes what all others say."""
 FLOOR = 1e-4
 """Probabilities below this are taken for this before their logarithm is."""
 
@@ -61,6 +65,8 @@ class Trust:
     """What was measured of one modality.
 
     Attributes:
+        cue: Name of the cue it was measured on; readings without one are not corrected, only
+            faded. Empty: every reading is.
         sharpness: Inverse temperature of its reading.
         bias: Added to the logarithm of each class.
         base: Logarithm of its weight on a usual clip.
@@ -70,6 +76,7 @@ class Trust:
         qualities: By name of the cue that measures it.
     """
 
+    cue: str = ""
     sharpness: float = 1.0
     bias: Reading = field(default_factory=lambda: dict.fromkeys(EMOTIONS, 0.0))
     base: float = 0.0
@@ -78,8 +85,26 @@ class Trust:
     least: float = 0.2
     qualities: Mapping[str, Quality] = field(default_factory=dict)
 
-    def corrected(self, raw: Reading, evidence: float, prior: Reading) -> Reading:
-        """The reading that the raw one stands for, given how much evidence there is."""
+    def corrected(
+        self, raw: Reading, evidence: float, prior: Reading, *, measured: bool = True
+    ) -> Reading:
+        """The reading that the raw one stands for, given how much evidence there is.
+
+        Args:
+            raw: As the perceivers gave it.
+            evidence: q, 0 … 1.
+            prior: What is assumed beforehand.
+            measured: Whether it comes from the model that was measured.
+        """
+        shares = self._posterior(raw, prior) if measured else raw
+        known = min(1.0, evidence / self.least)
+        faded = {e: known * shares[e] + (1.0 - known) * prior[e] for e in EMOTIONS}
+        bounded = {e: max(p, prior[e] / AGAINST) for e, p in faded.items()}
+        total = sum(bounded.values())
+        # Rounded, so that what is equal stays equal whatever the last bits of a logarithm are.
+        return {e: round(p / total, 9) for e, p in bounded.items()}
+
+    def _posterior(self, raw: Reading, prior: Reading) -> Reading:
         logs = {
             e: self.sharpness * math.log(max(FLOOR, raw[e]))
             + self.bias[e]
@@ -89,11 +114,7 @@ class Trust:
         top = max(logs.values())
         shares = {e: math.exp(v - top) for e, v in logs.items()}
         total = sum(shares.values())
-        known = min(1.0, evidence / self.least)
-        # Rounded, so that what is equal stays equal whatever the last bits of a logarithm are.
-        return {
-            e: round(known * shares[e] / total + (1.0 - known) * prior[e], 9) for e in EMOTIONS
-        }
+        return {e: v / total for e, v in shares.items()}
 
     def weight(self, evidence: float, measured: Mapping[str, float]) -> float:
         """Weight before it is shared out; see the module text."""
@@ -138,7 +159,10 @@ def _trust(data: Mapping[str, Any]) -> Trust:
                  for n, q in data.get("qualities", {}).items()}  # fmt: skip
     numbers = ("sharpness", "base", "evidence_power", "usual", "least")
     return Trust(
-        bias=_reading(data["bias"]), qualities=qualities, **{n: float(data[n]) for n in numbers}
+        cue=str(data["cue"]),
+        bias=_reading(data["bias"]),
+        qualities=qualities,
+        **{n: float(data[n]) for n in numbers},
     )
 
 
