@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import deque
 
 STEADY = 8
 """So many steps of a clock tell its period."""
 _SPREAD = 0.3
-_SURE = 0.25
+_EARLY = 0.2
+_CREEP = 1.03
 _RECENT = 20
 _SHARE = 0.1
 
@@ -30,7 +32,7 @@ class Losses:
 
     def __init__(self) -> None:
         self._ticks = _Period()
-        self._arrivals = _Period()
+        self._arrivals = _Arrivals()
 
     def before(
         self,
@@ -54,7 +56,7 @@ class Losses:
             timed: A timer of the device drives its readings.
             restarted: The device began anew.
         """
-        by_arrival = self._arrivals.missing(arrived_ns, learn=not bad and not restarted)
+        by_arrival = self._arrivals.left_out(arrived_ns, learn=not bad and not restarted)
         by_ticks = self._ticks.missing(ticks, learn=not restarted)
         if exact is not None:
             return exact
@@ -64,8 +66,8 @@ class Losses:
             return max(0, round(by_ticks)) if bad or timed else 0
         if not whole:
             return 0
-        if bad and by_arrival is not None and abs(by_arrival - round(by_arrival)) < _SURE:
-            return min(max(0, round(by_arrival)), 2 * bad)
+        if bad and by_arrival is not None:
+            return min(by_arrival, 2 * bad)
         return bad
 
 
@@ -95,6 +97,29 @@ class _Period:
         middle = statistics.median(self._steps)
         even = sum(abs(step - middle) <= _SPREAD * middle for step in self._steps)
         return middle if middle > 0 and even >= 0.8 * len(self._steps) else None
+
+
+class _Arrivals(_Period):
+    """Arrivals of what is sent evenly: none is early, but on a busy machine many are late.
+
+    So each is held against the grid of those that were on time, not against the one before.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._due = 0.0  # on the grid, of the last arrival
+
+    def left_out(self, value: int, *, learn: bool) -> int | None:
+        """Whole steps left out before this arrival; None if that cannot be told."""
+        even = self.missing(value, learn=learn) is not None
+        period = self._period()
+        if not even or period is None:
+            self._due = value
+            return None
+        count = max(0, math.floor((value - self._due) / period - 1 + _EARLY))
+        # The grid creeps later, as its period is known roughly, until an arrival holds it back.
+        self._due = min(value, self._due + (count + _CREEP) * period)
+        return count
 
 
 class Clarity:
