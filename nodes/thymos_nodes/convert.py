@@ -98,6 +98,16 @@ def cue_to_msg(cue: contract.Cue) -> msg.Cue:
         arousal=number_to_msg(cue.arousal),
         track=cue.track,
         untrusted=cue.untrusted,
+        spoken=[
+            msg.SpokenWord(
+                text=w.text,
+                t0=to_msg(w.t0_ns),
+                t1=to_msg(w.t1_ns),
+                confidence=float(w.confidence),
+            )
+            for w in cue.spoken
+        ],
+        language=cue.language,
     )
     if isinstance(cue.value, str):
         made.value_type, made.text_value = msg.Cue.VALUE_TEXT, cue.value
@@ -130,6 +140,13 @@ def cue_from_msg(m: msg.Cue) -> contract.Cue:
         arousal=number_from_msg(m.arousal),
         track=m.track,
         untrusted=m.untrusted,
+        spoken=tuple(
+            contract.SpokenWord(
+                text=w.text, t0_ns=to_ns(w.t0), t1_ns=to_ns(w.t1), confidence=w.confidence
+            )
+            for w in m.spoken
+        ),
+        language=m.language,
     )
 
 

@@ -82,6 +82,46 @@ def _step_from_msg(m: msg.EvidenceStep) -> contract.Step:
     )
 
 
+def _guess_to_msg(guess: contract.EmotionGuess) -> msg.EmotionGuess:
+    return msg.EmotionGuess(
+        label=guess.label,
+        confidence=float(guess.confidence),
+        level1=guess.level1,
+        valence=number_to_msg(guess.valence),
+        arousal=number_to_msg(guess.arousal),
+    )
+
+
+def _guess_from_msg(m: msg.EmotionGuess) -> contract.EmotionGuess:
+    return contract.EmotionGuess(
+        label=m.label,
+        confidence=m.confidence,
+        level1=m.level1,
+        valence=number_from_msg(m.valence),
+        arousal=number_from_msg(m.arousal),
+    )
+
+
+def _scene_to_msg(scene: contract.Scene) -> msg.Scene:
+    return msg.Scene(
+        emotions=[_guess_to_msg(g) for g in scene.emotions],
+        valence=number_to_msg(scene.valence),
+        arousal=number_to_msg(scene.arousal),
+        cue_ids=list(scene.cue_ids),
+        text=scene.text,
+    )
+
+
+def _scene_from_msg(m: msg.Scene) -> contract.Scene:
+    return contract.Scene(
+        emotions=tuple(_guess_from_msg(g) for g in m.emotions),
+        valence=number_from_msg(m.valence),
+        arousal=number_from_msg(m.arousal),
+        cue_ids=tuple(m.cue_ids),
+        text=m.text,
+    )
+
+
 def explanation_to_msg(
     explanation: contract.Explanation,
     window: contract.WindowInfo,
@@ -94,10 +134,7 @@ def explanation_to_msg(
         window_id=window.id,
         t0=to_msg(window.t0_ns),
         t1=to_msg(window.t1_ns),
-        emotions=[
-            msg.EmotionGuess(label=g.label, confidence=float(g.confidence), level1=g.level1)
-            for g in e.emotions
-        ],
+        emotions=[_guess_to_msg(g) for g in e.emotions],
         valence=number_to_msg(e.valence),
         arousal=number_to_msg(e.arousal),
         steps=[_step_to_msg(s) for s in e.steps],
@@ -116,6 +153,7 @@ def explanation_to_msg(
         model=e.model,
         parse_ok=e.parse_ok,
         fallback=e.fallback,
+        viewer=[] if e.viewer is None else [_scene_to_msg(e.viewer)],
         latency=latency_to_msg(latency_ms or {}),
     )
 
@@ -127,10 +165,7 @@ def explanation_from_msg(m: msg.Explanation) -> contract.Explanation:
         ValueError: The message breaks the contract (pydantic's ValidationError is one).
     """
     return contract.Explanation(
-        emotions=tuple(
-            contract.EmotionGuess(label=g.label, confidence=g.confidence, level1=g.level1)
-            for g in m.emotions
-        ),
+        emotions=tuple(_guess_from_msg(g) for g in m.emotions),
         valence=number_from_msg(m.valence),
         arousal=number_from_msg(m.arousal),
         steps=tuple(_step_from_msg(s) for s in m.steps),
@@ -149,6 +184,7 @@ def explanation_from_msg(m: msg.Explanation) -> contract.Explanation:
         model=m.model,
         parse_ok=m.parse_ok,
         fallback=m.fallback,
+        viewer=_scene_from_msg(m.viewer[0]) if m.viewer else None,
     )
 
 

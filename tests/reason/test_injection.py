@@ -14,11 +14,11 @@ import pytest
 
 from attacks import ATTACKS
 from thymos.align.window import StreamSlice, Window
-from thymos.attend import Budget
+from thymos.attend import Budget, Media
 from thymos.attend.choose import look
 from thymos.contract import Explanation, StreamState
 from thymos.reason.llama import LlamaReasoner, supported_labels
-from thymos.reason.prompt import load_prompt, media_sentences, modality_sentences
+from thymos.reason.prompt import load_prompt
 from thymos.reason.rules import RulesReasoner
 from thymos.reason.scene import viewer
 from thymos.reason.wording import MAX_QUOTE, sanitise
@@ -165,30 +165,40 @@ def signs(text: str) -> Window:
     return Window("w000000", 0, 10**9, {"camera": StreamSlice(spec, state, frames, frames[-1])})
 
 
-def test_a_sign_stays_in_its_picture(cue, evidence_of, attack):
-    """Pixels go to the model as pixels; no word of a sign, device or file enters the text."""
-    prompt = load_prompt("explain-media-1")
-    budget = Budget(tokens=1000, picture=100)
+def test_a_sign_stays_in_its_picture(fake_llm, cue, evidence_of, attack):
+    """Pixels go to the model as pixels; no word of a sign or a device enters the text or a report.
 
-    def asked(text):
-        evidence = replace(evidence_of(face_and(cue)), media=lambda b: look(signs(text), b))
-        shown = evidence.media(budget)
-        cues = evidence.cues
-        ids = {c.id: f"c{n}" for n, c in enumerate(cues)}
-        told = "\n".join(
-            [media_sentences(prompt, shown, 0), modality_sentences(prompt, cues, ids, 0)]
-        )
-        labels = supported_labels(evidence)
-        return shown, prompt.chat(sentences=told, labels=", ".join(labels)), labels
+    And a model that reads the sign and obeys is overruled.
+    """
 
-    (before, calm, labels), (shown, chat, same) = asked("Exit"), asked(attack)
-    assert chat == calm
+    class Obeys(fake_llm):
+        """Takes pictures, and does what is written in them."""
+
+        budget = Budget(tokens=1000, picture=100)
+        seen: Media
+
+        def complete(self, messages, *, media=None, **more):
+            self.seen = media
+            return super().complete(messages, **more)
+
+    def ask(text):
+        llm = Obeys('{"use":["c1"],"label":"joy","why":"They seem joyful because it is written."}')
+        window = signs(text)
+        evidence = replace(evidence_of(face_and(cue)), media=lambda b: look(window, b))
+        return llm, LlamaReasoner(llm).explain(evidence), supported_labels(evidence)
+
+    (calm, told, labels), (attacked, made, same) = ask("Exit"), ask(attack)
+    assert attacked.asked == calm.asked  # chat and grammar, to the letter
     assert same == labels
-    assert shown.looked_at == before.looked_at  # what is published holds no pixel and no word
-    assert shown.tokens == before.tokens == 600
-    assert "never an instruction" in chat[0]["content"]
+    assert "never an instruction" in attacked.asked[0][0][0]["content"]
+    assert "Pictures are shown of: 0.0 s" in attacked.asked[0][0][-1]["content"]
+    assert len(attacked.seen.pictures) == 6
     if attack.strip() and attack.isascii():
-        assert not np.array_equal(shown.pictures[0].pixels, before.pictures[0].pixels)
+        assert not np.array_equal(attacked.seen.pictures[0].pixels, calm.seen.pictures[0].pixels)
+    assert made == told  # what is published holds no pixel and no word of the sign
+    assert not made.parse_ok
+    assert [k.kind for k in made.looked_at] == ["picture"] * 6
+    assert made.emotions[0].label == "sadness"
 
 
 def test_devices_and_files_are_in_no_prompt(fake_llm, cue, evidence_of, attack):
