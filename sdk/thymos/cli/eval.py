@@ -222,24 +222,19 @@ def conflict(
 
 
 def _built_conflicts(folder: Path, out: Path | None, json: bool) -> None:
-    from thymos.evaluate import conflict as built
+    from thymos.evaluate.conflict import run
+    from thymos.evaluate.conflict_show import show
 
     with _progress("eval conflict") as advance:
-        result = built.run(folder, progress=advance).data()
+        result = run(folder, progress=advance)
+    content = jsonlib.dumps(result.data(), indent=1)
     place = out or Path("thymos-eval") / "conflict-built"
     place.mkdir(parents=True, exist_ok=True)
-    (place / "result.json").write_text(jsonlib.dumps(result, indent=1) + "\n", "utf-8")
+    (place / "result.json").write_text(content + "\n", "utf-8")
     if json:
-        typer.echo(jsonlib.dumps(result))
-        return
-    for kind, methods in result["methods"].items():
-        typer.echo(f"{kind}: rows {result['rows'][kind]}")
-        for method, row in methods.items():
-            cells = (
-                f"{name} {row[name]['value']:.3f} [{row[name]['low']:.3f}, {row[name]['high']:.3f}]"
-                for name in ("video", "audio", "conflict", "consistent")
-            )
-            typer.echo(f"  {method}: {', '.join(cells)}")
+        typer.echo(content)
+    else:
+        show(result, typer.echo)
     stderr.print("written:", str(place / "result.json"), markup=False, soft_wrap=True)
 
 

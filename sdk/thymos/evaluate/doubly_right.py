@@ -23,7 +23,7 @@ from importlib.resources import files
 import yaml
 
 from thymos.contract import EMOTIONS
-from thymos.evaluate.extract import feeling_of
+from thymos.evaluate.extract import MAX_CHARACTERS, feeling_of
 
 _WORD = re.compile(r"[A-Za-z]+(?:[-'’][A-Za-z]+)*")
 Reader = Callable[[str], str]
@@ -35,7 +35,7 @@ def _signs() -> dict[str, list[tuple[int, re.Pattern[str]]]]:
     data = yaml.safe_load((files("thymos.evaluate") / "signs.yaml").read_text("utf-8"))
     return {
         name: [
-            (int(weight), re.compile(rf"\b(?:{'|'.join(w.strip() for w in listed.split(','))})\b"))
+            (int(weight), re.compile(rf"\b(?:{'|'.join(w.strip() for w in listed.split(', '))})\b"))
             for weight, listed in data[name].items()
         ]
         for name in EMOTIONS
@@ -50,7 +50,7 @@ def without_labels(reason: str) -> str:
 
 def repredict(reason: str) -> str:
     """Tell the class from the outward signs in a reason; empty if it holds none, or on a tie."""
-    text = reason.lower()
+    text = reason[-MAX_CHARACTERS:].lower()
     points = {
         name: sum(weight * len(pattern.findall(text)) for weight, pattern in signs)
         for name, signs in _signs().items()

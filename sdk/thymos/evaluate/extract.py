@@ -27,7 +27,7 @@ MAX_CHARACTERS = 20_000
 Part = Literal["video", "audio", "text", "inference"]
 PARTS: tuple[Part, ...] = ("video", "audio", "text", "inference")
 
-_QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|「[^」]*」")
+_QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|「[^「」]*」")
 _END = re.compile(r"(?<=[.!?。])[\s\"”]*(?=[A-Z“\"]|$)")
 _WORD = re.compile(r"[a-z]+(?:[-'’][a-z]+)*")
 _BEGINS: Mapping[Part, re.Pattern[str]] = {

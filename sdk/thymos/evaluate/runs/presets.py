@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from thymos.errors import ConfigError
 from thymos.evaluate.runs.items import Item
+from thymos.evaluate.runs.speech import FOLD_TAG
 from thymos.evaluate.runs.text import FINE_TAG
 
 
@@ -55,12 +56,16 @@ def preset_items(name: str, task: str, folder: Path, *, everything: bool) -> lis
 
 
 def _ravdess(folder: Path, everything: bool) -> list[Item]:
+    from thymos.perceive.learned.speech import fold_of
     from thymos.train.data import ravdess
-    from thymos.train.speech import FOLDS, fold_of
 
-    clips = ravdess(folder.parents[1])
-    kept = [c for c in clips if everything or fold_of(c.speaker) == FOLDS - 1]
-    return [_clip(folder, c.path, c.label, c.speaker, c.female) for c in kept]
+    items = []
+    for clip in ravdess(folder.parents[1]):
+        item = _clip(folder, clip.path, clip.label, clip.speaker, clip.female)
+        if not everything:
+            item = replace(item, tags={**item.tags, FOLD_TAG: str(fold_of(clip.speaker))})
+        items.append(item)
+    return items
 
 
 def _emodb(folder: Path, everything: bool) -> list[Item]:
@@ -126,7 +131,9 @@ def _meld(folder: Path, everything: bool) -> list[Item]:
 
 
 PRESETS: Mapping[str, Preset] = {
-    "ravdess": Preset("speech", "speech/ravdess", _ravdess, (), "speakers never heard in training"),
+    "ravdess": Preset(
+        "speech", "speech/ravdess", _ravdess, (), "each speaker by a head that never heard them"
+    ),
     "emodb": Preset("speech", "speech/emodb", _emodb, ("boredom",), "all of it (another language)"),
     "fer2013": Preset("face", "face/fer2013", _fer2013, (), "the test tenth, by groups"),
     "goemotions": Preset("text", "text/goemotions", _goemotions, (), "the official test part"),
