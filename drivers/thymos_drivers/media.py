@@ -51,6 +51,9 @@ MAX_SIDE = 1280
 BLOCK_S = 0.032
 """Length of an audio block."""
 
+_MAX_PLANES = 8
+"""A frame of planar sound with more makes PyAV (18.1) read beyond its pointers: a crash."""
+
 _MAX_BAD_IN_A_ROW = 500
 """So many damaged packets without one good frame, and the rest of the track is given up."""
 
@@ -305,6 +308,12 @@ class AudioFile(MediaFile):
 
     def _begin(self, stream: Any, first: Any) -> None:
         self._rate, self._channels = int(first.sample_rate), len(first.layout.channels)
+        if first.format.is_planar and self._channels > _MAX_PLANES:
+            raise MediaError(
+                f"'{self.path}' claims {self._channels} channels of sound "
+                f"(at most {_MAX_PLANES} are read)",
+                hint=f"mix them down: ffmpeg -i {self.path.name} -ac 2 sound.wav",
+            )
         self._clock = AudioClock(self._rate)
         self._blocks = Blocks(max(1, round(self._rate * BLOCK_S)), self._rate)
         names = tuple(str(channel.name) for channel in first.layout.channels)
@@ -321,7 +330,9 @@ class AudioFile(MediaFile):
 
     def _take(self, frame: Any) -> list[Sample]:
         self._bad_run = 0
-        if frame.sample_rate != self._rate or len(frame.layout.channels) != self._channels:
+        channels = len(frame.layout.channels)
+        unsafe = frame.format.is_planar and channels > _MAX_PLANES
+        if unsafe or frame.sample_rate != self._rate or channels != self._channels:
             self._counters.corrupt += 1  # rate or channels change midway: not the same stream
             self._trouble = "the sound changes its rate or channels midway; the rest was left out"
             return []
