@@ -74,11 +74,36 @@ class PerceiveConfig(Section):
 class ReasonConfig(Section):
     """Reasoning backend."""
 
-    backend: Literal["auto", "llama", "rules"] = "auto"
-    model: str = Field(default="llm", description="Role in the model registry, or a .gguf path.")
+    backend: Literal["auto", "llama", "transformers", "openai", "rules"] = "auto"
+    model: str = Field(
+        default="llm",
+        description="llama: role in the model registry, or a .gguf path. transformers: folder, "
+        ".gguf, or name@revision on the hub. openai: name on the server; llm: its first one.",
+    )
     threads: int = Field(default=2, ge=1, le=64)
     deadline_s: float = Field(default=8.0, gt=0)
     seed: int = 7
+    look_tokens: int = Field(
+        default=1024, ge=0, description="For pictures and sound of a window together; 0: none."
+    )
+    pictures: int = Field(default=4, ge=0, le=64, description="At most so many of one window.")
+    picture_side: int = Field(default=448, ge=16, le=4096, description="Longer side at most [px].")
+    device: str = Field(default="auto", description="transformers: auto, cpu, cuda, cuda:1, mps.")
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    quantise: Literal["none", "int8", "int4"] = Field(
+        default="none", description="transformers: with bitsandbytes, on a GPU."
+    )
+    trust_remote_code: bool = Field(
+        default=False, description="transformers: run code that came with the weights."
+    )
+    base_url: str = Field(default="http://127.0.0.1:8080/v1", description="openai: the server.")
+    key_variable: str = Field(
+        default="THYMOS_API_KEY", description="openai: environment variable that holds the key."
+    )
+    allow_remote: bool = Field(
+        default=False,
+        description="openai: what was seen, heard and said may leave this computer.",
+    )
 
 
 class RespondConfig(Section):

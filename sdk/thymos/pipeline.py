@@ -106,6 +106,8 @@ class Pipeline:
             config = config.model_copy(update={"reason": unhurried})
         if self._reasoner is None:
             self._reasoner = reason.build(config, ModelStore())
+            for text in getattr(self._reasoner, "remarks", ()):
+                self.note(text)
         if self._responder is None:
             self._responder = respond.build(config, self._reasoner)
         try:
