@@ -47,12 +47,12 @@ def virtual_port(name: str) -> Path:
 def monitor(command: str) -> str:
     """Tell the emulator something (`device_del usb1`: the plug is pulled); what it answers."""
     fd = os.open(virtual_port("monitor"), os.O_RDWR | os.O_NONBLOCK)
-    said = b""
+    said, words = b"", command.encode()
     try:
-        os.write(fd, command.encode() + b"\n")
-        deadline = time.monotonic() + 30
-        # It echoes the command with the cursor's moves, answers, and prompts again.
-        while not (b"\r\n" in said and said.rstrip().endswith(b"(qemu)")):
+        os.write(fd, words + b"\n")
+        deadline = time.monotonic() + 60
+        # After its greeting it echoes the command with the cursor's moves, answers, prompts again.
+        while not (b"\r\n" in said.partition(words)[2] and said.rstrip().endswith(b"(qemu)")):
             assert time.monotonic() < deadline, said
             try:
                 said += os.read(fd, 4096)
@@ -60,7 +60,8 @@ def monitor(command: str) -> str:
                 time.sleep(0.02)
     finally:
         os.close(fd)
-    return said.partition(b"\r\n")[2].decode(errors="replace").removesuffix("(qemu) ").strip()
+    answer = said.partition(words)[2].partition(b"\r\n")[2]
+    return answer.decode(errors="replace").strip().removesuffix("(qemu)").strip()
 
 
 def as_nobody(open_it: Callable[[], object]) -> ThymosError | None:
