@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from thymos.errors import MediaError, MissingExtraError, ThymosError
 
 RATE = 16000
+MAX_SECONDS = 3600
+MAX_PIXELS = 64_000_000
+_MAX_PLANES = 8
+"""A frame of planar sound with more makes PyAV (18.1) read beyond its pointers: a crash."""
 
 
 @contextmanager
@@ -49,6 +53,7 @@ def read_audio(path: Path) -> NDArray[np.float32]:
         resample = av.AudioResampler("flt", "mono", RATE)
         try:
             for frame in container.decode(stream):
+                _refuse(path, frame, sum(map(len, chunks)))
                 chunks += [part.to_ndarray().reshape(-1) for part in resample.resample(frame)]
         except av.error.InvalidDataError:  # bytes after the end are no reason to refuse a clip
             if sum(map(len, chunks)) * stream.rate < (stream.duration or 1) * RATE * 0.99:
@@ -59,6 +64,16 @@ def read_audio(path: Path) -> NDArray[np.float32]:
     return np.concatenate(chunks)
 
 
+def _refuse(path: Path, frame: Any, samples: int) -> None:
+    channels = len(frame.layout.channels)
+    if frame.format.is_planar and channels > _MAX_PLANES:
+        raise MediaError(f"{path.name} claims {channels} channels of sound: at most 8 are read")
+    if samples > MAX_SECONDS * RATE:
+        raise MediaError(
+            f"{path.name} is longer than an hour: cut it, or use `thymos eval explain`"
+        )
+
+
 def read_picture(path: Path) -> NDArray[np.uint8]:
     """Read a picture as RGB [h, w, 3] uint8.
 
@@ -66,6 +81,9 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         MediaError: The file is missing, damaged or no picture.
     """
     with reading(path), _av().open(str(path)) as container:
+        size = container.streams.video[0].codec_context
+        if size.width * size.height > MAX_PIXELS:
+            raise MediaError(f"{path.name} claims {size.width} x {size.height} pixels: too many")
         frame = next(container.decode(video=0))
         return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
 
