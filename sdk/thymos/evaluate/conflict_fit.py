@@ -308,6 +308,32 @@ def everyday(data: Path) -> dict[str, float]:
     return {e: _short(root / sum(roots.values())) for e, root in roots.items()}
 
 
+def fingerprint() -> dict[str, list[float]]:
+    """What the models say of one made-up input each: shows whether they are those measured.
+
+    Returns:
+        By modality, probabilities [7] to three decimals.
+
+    Raises:
+        ModelError: Weights are missing.
+        MissingExtraError: A runtime is.
+    """
+    from thymos.perceive import expression, text_emotion, voice_emotion
+
+    ramp = np.linspace(0.0, 255.0, expression.CROP, dtype=np.float32)
+    face = np.repeat((0.5 * ramp[:, None] + 0.5 * ramp[None])[:, :, None], 3, axis=2)
+    seconds = np.arange(24_000) / 16_000
+    tone = 0.3 * np.sin(2 * np.pi * (150 + 60 * seconds) * seconds) * (1 + np.sin(25 * seconds))
+    heard = voice_emotion.Learned().read(tone.astype(np.float32))
+    said = text_emotion.Learned().read("I did not expect this, and I am glad.")
+    found = {
+        "face": expression.Learned().probabilities(face),
+        "voice": [] if heard is None else heard.probabilities,
+        "words": [] if said is None else said.probabilities,
+    }
+    return {m: [round(float(p), 3) for p in probs] for m, probs in found.items()}
+
+
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
     from thymos.evaluate.conflict import readable
@@ -320,6 +346,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = build(args.data, Recipe())
     cues = readings(args.data, [c for r in rows for c in r.clips])
     data = fit(readable(rows, cues), cues, everyday(args.data))
+    data["fingerprint"] = fingerprint()
     write(data, args.out or Path(__file__).parents[1] / "reason" / "fusion.yaml")
 
 

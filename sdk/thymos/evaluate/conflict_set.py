@@ -2,8 +2,8 @@
 
 A row names a face, a voice and, in the second set, a line of words. None of the models heard or saw
 these people in training: FER2013's test groups, RAVDESS read by the head that was fitted without
-the speaker, EMO-DB, the test parts of GoEmotions and MELD. Nothing is copied: a row holds file names, labels and what is done to the
-clip; `thymos.evaluate.conflict_readings` opens the files.
+the speaker, EMO-DB, the test parts of GoEmotions and MELD. Nothing is copied: a row holds file
+names, labels and what is done to the clip; `thymos.evaluate.conflict_readings` opens the files.
 
 **Truth.** As in CA-MER (arXiv 2508.01181) a clip belongs to one of three subsets by which modality
 carries the label of the whole: `video` (the face does, what is heard says something else), `audio`
@@ -82,7 +82,7 @@ class Row:
     """One pseudo-multimodal clip.
 
     Attributes:
-        id: Counts within a set.
+        id: Kind, subset, fold and number: the same in a shorter set.
         kind: Which senses it has.
         subset: See the module text.
         truth: Label of the whole; of an `open` row the label of the face.
@@ -208,7 +208,7 @@ class Recipe:
         seed: Of the draws.
     """
 
-    each: int = 200
+    each: int = 100
     seed: int = 5
 
 
@@ -230,10 +230,13 @@ def build(data: Path, recipe: Recipe) -> list[Row]:
     made: list[Row] = []
     for kind in KINDS:
         for fold in (0, 1):
-            draw = _Draw(pools, fold, folds, np.random.default_rng((recipe.seed, fold, len(kind))))
             for subset in SUBSETS:
-                for _ in range(recipe.each):
-                    made.append(draw.row(f"c{len(made):05d}", kind, subset))
+                # A longer set begins with the shorter one.
+                place = (recipe.seed, KINDS.index(kind), fold, SUBSETS.index(subset))
+                draw = _Draw(pools, fold, folds, np.random.default_rng(place))
+                for n in range(recipe.each):
+                    name = f"{kind}-{subset}-{fold}-{n:04d}"
+                    made.append(draw.row(name, kind, subset))
     return made
 
 

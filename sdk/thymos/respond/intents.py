@@ -23,7 +23,7 @@ from thymos.reason.rules import CONFLICT_TOLD
 from thymos.reason.wording import adjective
 
 UNSURE_BELOW = 0.45
-NAMED_FROM = 0.40
+NAMED_FROM = 0.50
 """A less sure emotion is explained, and not answered as if it were known."""
 MAX_WORDS_READ = 400
 
