@@ -110,7 +110,7 @@ def test_damage_on_the_line(kind: type[Firmware]) -> None:
         51: lambda row: noise + b"\n" + row,
     }
     with Board(kind(), hz=25.0, faults=faults) as board:
-        nose = watched(SerialNose(board.port, wish=QUICK))
+        nose = watched(SerialNose(board.port, wish=Wish(listen_s=1.5)))
         with nose:
             samples = read_some(nose, 20)
             while not samples[-1].payload[0] >= 56 + 100:  # NaN is not
