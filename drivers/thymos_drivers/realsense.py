@@ -275,9 +275,18 @@ class RealSense(BaseSource):
     # Called by the library's threads
 
     def _arrived(self, rs: Any, frame: Any) -> None:
+        """Take a frame. An exception must not reach the library's thread: it ends the process."""
+        try:
+            self._take(rs, frame)
+        except Exception as err:  # noqa: BLE001
+            self._counters.corrupt += 1  # the next number tells that one is missing
+            self._say(Health.DEGRADED, f"a frame that makes no sense: {err}")
+
+    def _take(self, rs: Any, frame: Any) -> None:
         now_ns = time.monotonic_ns()
         self._last_ns = now_ns
         number_, pixels = frame.get_frame_number(), frame.get_data()
+        payload = self._millimetres(frame, pixels) if self._depth else self._rgb(pixels)
         t_ns, flags = self._stamp(rs, frame, now_ns)
         if self._last_number is not None and number_ > self._last_number + 1:
             lost = number_ - self._last_number - 1
@@ -285,7 +294,6 @@ class RealSense(BaseSource):
             self._seq += lost
             flags |= Flag.GAP_BEFORE
         self._last_number = number_
-        payload = self._millimetres(frame, pixels) if self._depth else self._rgb(pixels)
         if self._health.health is not Health.OK:
             self._say(Health.OK)
         received = now_ns if self.live else t_ns
@@ -301,6 +309,8 @@ class RealSense(BaseSource):
         """Depth in mm; what is farther than 65.5 m counts as not measured."""
         raw: NDArray[np.uint16] = np.asanyarray(pixels).reshape(self._spec.shape)
         unit_m = float(frame.as_depth_frame().get_units())
+        if not 0.0 < unit_m < 1.0:
+            raise ValueError(f"its unit of depth is {unit_m} m")
         if abs(unit_m * _MM_PER_M - 1.0) < 1e-4:
             return raw.copy()
         scaled = np.rint(raw * (unit_m * _MM_PER_M))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rest_good import check
 
 from thymos.config import RecordConfig
@@ -18,6 +22,7 @@ from thymos.errors import ThymosError
 from thymos.record.encode import Encoder
 from thymos.samples import Encoded, EndOfStream, Kind, Sample, StreamSpec
 from thymos_drivers.media import AudioFile, VideoFile, probe
+from thymos_drivers.realsense import RealSense
 
 SUFFIXES = (".mp4", ".mkv", ".flac", ".wav", ".avi", ".ogg", ".ts")
 MOST = 400
@@ -123,3 +128,67 @@ def _pieces() -> list[bytes]:
 def pieces() -> list[bytes]:
     """A key frame and those after it."""
     return list(_pieces())
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What librealsense might hand over: number, stamp, unit and domain out of bytes."""
+
+    data: bytes
+    deep: bool = False
+
+    def get_frame_number(self) -> int:
+        return int.from_bytes(self.data[:4], "little")
+
+    def get_timestamp(self) -> float:
+        return float(struct.unpack("<d", self.data[4:12])[0])
+
+    def get_units(self) -> float:
+        return float(struct.unpack("<f", self.data[12:16])[0])
+
+    def get_frame_timestamp_domain(self) -> int:
+        return self.data[16] % 3
+
+    def get_data(self) -> NDArray[Any]:
+        if not self.data[17:]:
+            raise RuntimeError('null pointer passed for argument "frame_ref"')
+        pixels = np.frombuffer(self.data[17:], np.uint8)
+        return pixels[: len(pixels) // 2 * 2].view(np.uint16) if self.deep else pixels
+
+    def as_depth_frame(self) -> Frame:
+        return self
+
+
+RS: Any = SimpleNamespace(timestamp_domain=SimpleNamespace(hardware_clock=0))
+HIGH, WIDE = 4, 6
+
+
+def take_frame(data: bytes) -> None:
+    """A frame as colours and as depth, of a camera and of a recording; a sound one comes after."""
+    if len(data) < 17:
+        return
+    for depth in (False, True):
+        for name in ("", "session.db3"):
+            source = RealSense(name, depth=depth)
+            source._clock = source._zero_ns = None
+            source._order = (2, 1, 0)
+            shape = (HIGH, WIDE) if depth else (HIGH, WIDE, 3)
+            source._spec = replace(source.spec, shape=shape)
+            for one in (data, frames()[depth]):
+                source._arrived(RS, Frame(one, depth))
+            source._opened = True
+            last: Sample | None = None
+            for _ in range(len(source._inbox._items)):
+                last = source.read(0.0)
+                assert last is not None
+                check(source.spec.kind, last.payload)
+                assert last.payload.shape == shape
+            assert last is not None
+            assert source.counters.corrupt <= 1
+
+
+@cache
+def frames() -> list[bytes]:
+    """Colours and depth."""
+    head = struct.pack("<IdfB", 7, 50_000.0, 0.001, 0)
+    return [head + bytes(range(HIGH * WIDE * n)) for n in (3, 2)]

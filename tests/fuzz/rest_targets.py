@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 from pydantic import ValidationError
 from rest_good import CODINGS, GAS, SPECS, VIDEO, check, payload_of, reports, samples_of
-from rest_media import keep_film, media, pieces, read_media
+from rest_media import frames, keep_film, media, pieces, read_media, take_frame
 from rest_ros import ANSWERS, SENSORS, of_ros, ros_answers, ros_sensors, take_answer, take_sample
 
 from thymos.config import Config, RecordConfig, load_config
@@ -334,6 +334,7 @@ TARGETS: dict[str, Target] = {
     "picture": Target(read_picture, pictures, 50_000),
     "mcap": Target(of_file(".mcap", replay), recordings, 10_000),
     "media": Target(read_media, media, 20_000),
+    "realsense": Target(take_frame, frames, 50_000),
     "film": Target(keep_film, pieces, 20_000),
     "recover": Target(of_file(".mcap", salvage), recordings, 10_000),
 }
