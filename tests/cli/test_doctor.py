@@ -83,6 +83,9 @@ def test_devices() -> None:
     found = list(checks.check_devices(devices))
     assert levels(found) == {"v4l2:/dev/video0": "ok", "enose": "warn"}
     assert [f.level for f in checks.check_devices([])] == ["ok"]
+    known = Device("camera", "v4l2:0", "C920", calibrations=("av-sync 3 d (applied)",))
+    (told,) = checks.check_devices([known])
+    assert told.text == "C920; calibrated: av-sync 3 d (applied)"
 
 
 def role(name: str, state) -> RoleStatus:
