@@ -202,7 +202,8 @@ def conflict(
 ) -> None:
     """Where picture and sound disagree (CA-MER): LABELS has file,label,video,audio.
 
-    Without LABELS, DIR is the folder of the public sets, and the set is put together from them.
+    Without LABELS, DIR is the folder of the public sets, and the set is put together from them;
+    --limit is then the number of rows of each subset, kind and half.
     """
     from thymos.cli.settings import settings
     from thymos.contract import EMOTIONS
@@ -211,7 +212,7 @@ def conflict(
     from thymos.evaluate.runs.street import Street
 
     if labels is None:
-        _built_conflicts(folder, out, json)
+        _built_conflicts(folder, out, limit, json)
         return
     chosen = settings(config, reason={"backend": backend})
     items = _items("conflict", folder, labels, map_file, EMOTIONS, None, False, limit)
@@ -221,12 +222,13 @@ def conflict(
     _run(replace(plan(1, True, fresh), subset=subset), json, worst)
 
 
-def _built_conflicts(folder: Path, out: Path | None, json: bool) -> None:
+def _built_conflicts(folder: Path, out: Path | None, limit: int, json: bool) -> None:
     from thymos.evaluate.conflict import run
+    from thymos.evaluate.conflict_set import Recipe
     from thymos.evaluate.conflict_show import show
 
     with _progress("eval conflict") as advance:
-        result = run(folder, progress=advance)
+        result = run(folder, recipe=Recipe(each=limit) if limit else None, progress=advance)
     content = jsonlib.dumps(result.data(), indent=1)
     place = out or Path("thymos-eval") / "conflict-built"
     place.mkdir(parents=True, exist_ok=True)
