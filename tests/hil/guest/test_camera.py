@@ -20,6 +20,8 @@ from thymos_drivers import listing
 from witness import Refused, Witness
 
 URI = "v4l2:vivid?size=320x180&fps=15"
+SLOW = "v4l2:vivid?size=320x180&fps=5"
+"""Emulation keeps up with this: what is lost was lost by the fault."""
 
 
 def frames(source: Source, count: int) -> list[Sample]:
@@ -69,7 +71,7 @@ def missing(samples: list[Sample], rate_hz: float) -> int:
     return sum(round(step * rate_hz / 1e9) - 1 for step in steps)
 
 
-def watched(uri: str = URI) -> Witness:
+def watched(uri: str = SLOW) -> Witness:
     # Emulation is too slow for the nominal rate: that is not what is looked at here.
     return Witness(Supervisor(camera(uri), MonotonicClock()), nominal_hz=0.0)
 
@@ -109,9 +111,9 @@ def test_a_camera_that_is_unplugged_is_lost_and_comes_back(vivid: Path, number: 
 
 
 def test_buffers_that_the_driver_drops_are_counted(vivid: Path) -> None:
-    source = watched(URI + "&set=percentage_of_dropped_buffers:10")
+    source = watched(SLOW + "&set=percentage_of_dropped_buffers:20")
     with source:
-        got = frames(source, 75)
+        got = frames(source, 40)
         counters = source.counters
         period_ns = 1e9 / source.spec.rate_hz
     there = round((got[-1].t_ns - got[0].t_ns) / period_ns) + 1  # vivid stamps an exact grid
@@ -122,7 +124,7 @@ def test_buffers_that_the_driver_drops_are_counted(vivid: Path) -> None:
     assert counters.dropped >= lost - 3
     reported = got[-1].seq - got[0].seq + 1 - len(got)
     assert all("missing" in s.note for s in got if s.flags & Flag.GAP_BEFORE)
-    note("the driver drops 10 % of the buffers", source, lost=lost, reported=reported)
+    note("the driver drops 20 % of the buffers", source, lost=lost, reported=reported)
 
 
 def test_controls_are_set_when_it_is_opened(vivid: Path) -> None:
