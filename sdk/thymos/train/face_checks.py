@@ -164,11 +164,10 @@ def _summary(asked: list[Asked]) -> str:
     largest = sum(a.largest == a.truth for a in asked) / len(asked)
     forced = sum(a.forced == a.truth for a in asked) / len(asked)
     low, high = wilson(right, len(named))
+    told = f"right in {right / max(1, len(named)):.2f} [{low:.2f}, {high:.2f}] of these"
     return (
-        f"{len(asked)} windows, named in {len(named) / len(asked):.2f}, right in "
-        f"{right / max(1, len(named)):.2f} [{low:.2f}, {high:.2f}] of these; the likeliest is right in "
-        f"{forced:.2f} of all, the largest face is "
-        f"right in {largest:.2f}, chance in 0.50"
+        f"{len(asked)} windows, named in {len(named) / len(asked):.2f}, {told}; the likeliest is "
+        f"right in {forced:.2f} of all, the largest face in {largest:.2f}, chance in 0.50"
     )
 
 
