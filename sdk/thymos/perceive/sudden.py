@@ -16,8 +16,8 @@ from thymos.contract import Cue, Modality
 from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec
 
 LOUD_DBFS = -8.0
-"""A sudden sound reaches at least this level in a block of a twentieth of a second; vowels of speech
-recorded at full scale reach about -10."""
+"""A sudden sound reaches at least this level in a block of a twentieth of a second; vowels of
+speech recorded at full scale reach about -10."""
 RISE_DB = 25.0
 RUSH_GREY = 25.0
 """A sudden movement changes the picture by at least so many grey levels of 256, on average."""

@@ -29,7 +29,7 @@ MODALITY_NOUN: dict[Modality, str] = {
 MAX_QUOTE = 160
 _ASIDE = re.compile(r" \(|, then |, beginning ")
 """Where the clause of a cue ends and its figures and times begin."""
-_NOT_PLAIN = re.compile(r"[^\w\s.,!?'’:;%°/()+-]|_")
+_NOT_PLAIN = re.compile(r"[^\w\s.,!?'’:;%°×/()+-]|_")
 
 
 def sanitise(text: str, limit: int = MAX_QUOTE) -> str:
