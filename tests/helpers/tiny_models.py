@@ -5,6 +5,7 @@ Nothing is fetched: tokenizers are trained here on a few sentences.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,6 @@ def _qwen_vision() -> dict[str, Any]:
 
 
 def _save(folder: Path, model: Any, *parts: Any) -> Path:
-    import torch
-
-    torch.manual_seed(0)
     model.eval().save_pretrained(folder)
     for part in parts:
         part.save_pretrained(folder)
@@ -91,7 +89,9 @@ def text(folder: Path) -> Path:
 
     words = tokenizer(CHATML)
     ends = {"eos_token_id": words.eos_token_id, "pad_token_id": words.pad_token_id}
-    return _save(folder, LlamaForCausalLM(LlamaConfig(vocab_size=len(words), **TEXT, **ends)), words)
+    return _save(
+        folder, LlamaForCausalLM(LlamaConfig(vocab_size=len(words), **TEXT, **ends)), words
+    )
 
 
 def qwen_vl(folder: Path) -> Path:
@@ -108,7 +108,9 @@ def qwen_vl(folder: Path) -> Path:
         "vision_bos_token": "<|vision_start|>",
         "vision_eos_token": "<|vision_end|>",
     }
-    words = tokenizer(CHATML.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>"), **special)
+    words = tokenizer(
+        CHATML.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>"), **special
+    )
     at = words.convert_tokens_to_ids
     config = Qwen2_5_VLConfig(
         text_config={**TEXT, "vocab_size": len(words), "rope_parameters": ROPE,
@@ -126,8 +128,6 @@ def qwen_vl(folder: Path) -> Path:
 
 def named(folder: Path, processor: str) -> Path:
     """Say which processor stands over the parts, as a saved one would."""
-    import json
-
     place = folder / "preprocessor_config.json"
     settings = json.loads(place.read_text()) if place.exists() else {}
     place.write_text(json.dumps({**settings, "processor_class": processor}))
@@ -157,23 +157,22 @@ def qwen_omni(folder: Path) -> Path:
     )
     words = tokenizer(template, **special)
     at = words.convert_tokens_to_ids
-    thinker = dict(
-        text_config={**TEXT, "vocab_size": len(words), "rope_parameters": ROPE,
+    thinker = {
+        "text_config": {**TEXT, "vocab_size": len(words), "rope_parameters": ROPE,
                      "eos_token_id": words.eos_token_id, "pad_token_id": words.pad_token_id},
-        vision_config=_qwen_vision(),
-        audio_config={"d_model": 32, "encoder_layers": 2, "encoder_attention_heads": 2,
-                      "encoder_ffn_dim": 48, "output_dim": 32, "num_mel_bins": 128, "n_window": 100},
-        image_token_id=at("<|IMAGE|>"), image_token_index=at("<|IMAGE|>"),
-        audio_token_id=at("<|AUDIO|>"), audio_token_index=at("<|AUDIO|>"),
-        video_token_id=at("<|VIDEO|>"), video_token_index=at("<|VIDEO|>"),
-        vision_start_token_id=at("<|vision_bos|>"), vision_end_token_id=at("<|vision_eos|>"),
-        audio_start_token_id=at("<|audio_bos|>"), audio_end_token_id=at("<|audio_eos|>"),
-        eos_token_id=words.eos_token_id,
-    )  # fmt: skip
+        "vision_config": _qwen_vision(),
+        "audio_config": {"d_model": 32, "encoder_layers": 2, "encoder_attention_heads": 2,
+                      "encoder_ffn_dim": 48, "output_dim": 32, "num_mel_bins": 128,
+                      "n_window": 100},
+        "image_token_id": at("<|IMAGE|>"), "image_token_index": at("<|IMAGE|>"),
+        "audio_token_id": at("<|AUDIO|>"), "audio_token_index": at("<|AUDIO|>"),
+        "video_token_id": at("<|VIDEO|>"), "video_token_index": at("<|VIDEO|>"),
+        "vision_start_token_id": at("<|vision_bos|>"), "vision_end_token_id": at("<|vision_eos|>"),
+        "audio_start_token_id": at("<|audio_bos|>"), "audio_end_token_id": at("<|audio_eos|>"),
+        "eos_token_id": words.eos_token_id,
+    }  # fmt: skip
     config = Qwen2_5OmniConfig(thinker_config=thinker, enable_audio_output=False)
     model = Qwen2_5OmniForConditionalGeneration(config)
-    import json
-
     made = _save(folder, model, words, Qwen2VLImageProcessor())
     seeing = json.loads((made / "preprocessor_config.json").read_text())
     WhisperFeatureExtractor(feature_size=128).save_pretrained(made)
@@ -206,8 +205,6 @@ def smolvlm(folder: Path) -> Path:
         size={"longest_edge": 256}, max_image_size={"longest_edge": 64}
     )
     made = _save(folder, SmolVLMForConditionalGeneration(config), words, pictures)
-    import json
-
     (made / "processor_config.json").write_text(
         json.dumps({"processor_class": "SmolVLMProcessor", "image_seq_len": 4})
     )

@@ -174,10 +174,21 @@ def _model(
     kinds = (transformers.AutoModelForMultimodalLM, transformers.AutoModelForCausalLM)
     for kind in kinds:
         try:
-            return kind.from_pretrained(place, config=config, **more)
+            model, told = kind.from_pretrained(
+                place, config=config, output_loading_info=True, **more
+            )
         except ValueError as err:
             if kind is kinds[-1] or "Unrecognized configuration class" not in str(err):
                 raise
+        else:
+            lacking = sorted([*told["missing_keys"], *map(str, told["mismatched_keys"])])
+            if lacking:
+                raise ModelError(
+                    f"{len(lacking)} weights are missing or of another shape, '{lacking[0]}' first:"
+                    " it would answer at random",
+                    hint="copy the model again; all of its .safetensors files belong to it",
+                )
+            return model
     raise AssertionError  # pragma: no cover
 
 

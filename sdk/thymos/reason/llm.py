@@ -136,14 +136,13 @@ class Stream:
         if "error" in chunk:
             self.finish, self.detail = "error", str(chunk["error"].get("message", "unknown"))
             return True
-        usage = chunk.get("usage")
-        if usage:
-            self.prompt_tokens = usage.get("prompt_tokens")
-            self.answer_tokens = usage.get("completion_tokens")
+        usage = chunk.get("usage") or {}
+        self.prompt_tokens = _tokens(usage.get("prompt_tokens"), self.prompt_tokens)
+        self.answer_tokens = _tokens(usage.get("completion_tokens"), self.answer_tokens)
         if self.stopped():
             return True
         for choice in chunk.get("choices", ()):
-            self.write(choice.get("delta", {}).get("content") or "")
+            self.write(str((choice.get("delta") or {}).get("content") or ""))
             if choice.get("finish_reason") == "length":
                 self.finish = "length"
         return False
@@ -186,6 +185,11 @@ class Stream:
             if self.stopped():
                 return False
         return True
+
+
+def _tokens(told: object, before: int | None) -> int | None:
+    """A count as a server tells it; what is none leaves the one before."""
+    return told if type(told) is int and told >= 0 else before
 
 
 @dataclass(slots=True)
