@@ -27,9 +27,9 @@ LABELS = ("happy", "sad", "angry", "neutral")
 
 def voice(path, n: int) -> None:
     """A buzz with a melody of its own: the model answers anything that is loud enough."""
-    t = np.arange(16000) / 16000
+    t = np.arange(8000) / 16000
     hz = 110 + 20 * (n % 7) + 30 * np.sin(2 * np.pi * (1 + n % 3) * t)
-    pcm = np.sign(np.sin(2 * np.pi * np.cumsum(hz) / 16000)) * np.hanning(16000)
+    pcm = np.sign(np.sin(2 * np.pi * np.cumsum(hz) / 16000)) * np.hanning(8000)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -190,7 +190,7 @@ def test_wrong_use_says_what_next(clips, tmp_path):
 def test_text_lines(tmp_path):
     lines = "text,label\nI am so happy for you!,joy\nThis makes me furious.,anger\n"
     (tmp_path / "l.csv").write_text(lines, "utf-8")
-    args = ("text", tmp_path, "--labels", tmp_path / "l.csv", "--json")
+    args = ("text", tmp_path / "l.csv", "--json")
     result = json.loads(thymos(*args, cwd=tmp_path).stdout)
     assert result["scores"]["uar"]["value"] == 1.0
 

@@ -47,7 +47,7 @@ Everything = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(help="Folder for answers and result [default: thymos-eval/TASK-NAME]."),
+    typer.Option(help="Folder for answers and result; else thymos-eval/TASK-NAME."),
 ]
 Jobs = Annotated[int, typer.Option(min=1, max=256, help="Processes that work.")]
 RayAt = Annotated[
@@ -145,7 +145,7 @@ def text(
     fresh: Fresh = False,
     json: JsonOption = False,
 ) -> None:
-    """The text model on lines: DIR is a folder with a preset, else any; LABELS holds the lines."""
+    """The text model on lines: give the CSV or TSV as DIR (or as --labels), or a preset."""
     from thymos.contract import EMOTIONS
     from thymos.evaluate.runs.text import FINE_CLASSES, Text, finely
 
@@ -282,6 +282,8 @@ def _items(
     from thymos.evaluate.runs.presets import PRESETS, preset_items
 
     given = dict(read_map(map_file))
+    if task == "text" and preset is None and folder.is_file():
+        labels = labels or folder
     if preset is not None:
         items = preset_items(preset, task, folder, everything=everything)
         given = {**dict.fromkeys(PRESETS[preset].left_out), **given}
