@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from eval_tasks import Fragile
+from eval_tasks import Fragile, Reads
 from thymos.errors import ThymosError
 from thymos.evaluate.runs.items import Item
 from thymos.evaluate.runs.run import Plan, run
@@ -31,3 +31,14 @@ def test_every_item_is_answered_once(jobs):
     parts = answers(partial(Fragile, ""), ITEMS, Crew(jobs), batch=4)
     keys = [answer.key for part in parts for answer in part]
     assert sorted(keys) == sorted(item.key for item in ITEMS)
+
+
+def test_a_file_that_was_mended_is_read_again(tmp_path):
+    items = [Item(n, str(tmp_path / n), ("joy",), n) for n in ("a", "b")]
+    plan = Plan("text", Reads, items, ("joy",), tmp_path / "out")
+    (tmp_path / "a").write_text("joy", "utf-8")
+    assert [row["file"] for row in run(plan)["unreadable"]] == ["b"]
+    (tmp_path / "b").write_text("joy", "utf-8")
+    (tmp_path / "a").unlink()  # what was answered stays answered
+    mended = run(plan)
+    assert (mended["scored"], mended["unreadable"]) == (2, [])

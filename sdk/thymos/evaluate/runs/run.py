@@ -83,7 +83,8 @@ def _answered(
     task.close()
     journal = Journal(path, identity)
     try:
-        todo = [item for item in plan.items if item.key not in journal.answers]
+        known = {key for key, answer in journal.answers.items() if not answer.error}
+        todo = [item for item in plan.items if item.key not in known]  # a file may be mended
         done, total = len(plan.items) - len(todo), len(plan.items)
         advance(done, total)
         for part in answers(plan.make, todo, plan.crew, plan.batch):
