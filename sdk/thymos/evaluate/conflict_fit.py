@@ -39,7 +39,7 @@ MEASURED: dict[Modality, str] = {"face": "expression", "voice": "tone", "words":
 QUALITIES: dict[Modality, tuple[str, ...]] = {"voice": ("quality", "clipping")}
 """Cues that measure the quality of a signal, by modality."""
 SHARE = {"consistent": 0.5, "video": 0.25, "audio": 0.25}
-SHRINK = 2e-3
+SHRINK = 4e-3
 """Weight of the squares of what is fitted, against numbers that the data do not settle."""
 
 
@@ -165,7 +165,7 @@ _NUMBERS = 8
 
 def _assemble(data: dict[str, Any], x: F64, ranges: dict[str, F64]) -> dict[str, Any]:
     bases = dict(zip(HEARING, (0.0, x[0], x[1]), strict=True))
-    powers = dict(zip(HEARING, x[2:5], strict=True))
+    powers = dict(zip(HEARING, np.maximum(0.0, x[2:5]), strict=True))
     made = dict(data)
     for m in HEARING:
         made[m] = data[m] | {"base": _short(bases[m]), "evidence_power": _short(powers[m])}
@@ -235,8 +235,11 @@ def row_weights(rows: Sequence[Row], prior: F64) -> F64:
 
 
 def _pooled(sheet: _Sheet, x: F64) -> F64:
-    """What `thymos.reason.fusion` does, for all rows at once: a test holds both to the same."""
-    log = np.array([0.0, x[0], x[1]]) + x[2:5] * sheet.evidence
+    """What `thymos.reason.fusion` does, for all rows at once: a test holds both to the same.
+
+    More evidence never weighs less, and agreement never makes less sure.
+    """
+    log = np.array([0.0, x[0], x[1]]) + np.maximum(0.0, x[2:5]) * sheet.evidence
     log[:, HEARING.index("voice")] += sheet.quality @ x[5:7]
     force = np.exp(log) * sheet.there
     weight = force / force.sum(axis=1, keepdims=True)

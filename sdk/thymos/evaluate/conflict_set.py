@@ -208,7 +208,7 @@ class Recipe:
         seed: Of the draws.
     """
 
-    each: int = 100
+    each: int = 80
     seed: int = 5
 
 
