@@ -56,7 +56,7 @@ class Losses:
             timed: A timer of the device drives its readings.
             restarted: The device began anew.
         """
-        by_arrival = self._arrivals.left_out(arrived_ns, learn=not bad and not restarted)
+        by_arrival = self._arrivals.left_out(arrived_ns, learn=not bad, anew=restarted)
         by_ticks = self._ticks.missing(ticks, learn=not restarted)
         if exact is not None:
             return exact
@@ -108,17 +108,28 @@ class _Arrivals(_Period):
     def __init__(self) -> None:
         super().__init__()
         self._due = 0.0  # on the grid, of the last arrival
+        self._behind = 0  # arrivals in a row that were late
 
-    def left_out(self, value: int, *, learn: bool) -> int | None:
-        """Whole steps left out before this arrival; None if that cannot be told."""
-        even = self.missing(value, learn=learn) is not None
+    def left_out(self, value: int, *, learn: bool, anew: bool) -> int | None:
+        """Whole steps left out before this arrival; None if that cannot be told.
+
+        Args:
+            value: Arrival.
+            learn: Nothing was lost before it, as far as is known.
+            anew: The device began anew: so does the grid.
+        """
+        self.missing(value, learn=learn and not anew)
         period = self._period()
-        if not even or period is None:
+        if anew or period is None:
             self._due = value
             return None
         count = max(0, math.floor((value - self._due) / period - 1 + _EARLY))
+        # Without a damaged piece nothing was left out: it is late, and others come with it.
         # The grid creeps later, as its period is known roughly, until an arrival holds it back.
-        self._due = min(value, self._due + (count + _CREEP) * period)
+        self._due = min(value, self._due + (_CREEP + (0 if learn else count)) * period)
+        self._behind = self._behind + 1 if value - self._due > period / 2 else 0
+        if self._behind >= STEADY:  # not late: whole readings vanished, or it sends at other times
+            self._due, self._behind = value, 0
         return count
 
 
