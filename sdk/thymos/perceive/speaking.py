@@ -36,7 +36,9 @@ LAG = 5  # grid steps, 0.2 s
 SLOW = 25  # opening and loudness are compared against their mean over a second
 QUICK = 7  # movement is smoothed over 0.28 s
 JOIN_NS = NS_PER_S // 2  # speech over shorter pauses is one turn
-LONGEST_NS = 6 * NS_PER_S
+LONGEST_NS = 8 * NS_PER_S
+CONTEXT_NS = 2 * NS_PER_S
+"""How far back a turn that began before is heard: the longer, the surer."""
 SHORTEST_NS = NS_PER_S
 MARGIN_NS = 3 * NS_PER_S // 10
 COVERED = 0.7  # of a turn a face must be in view for
@@ -118,6 +120,8 @@ class Mouths:
 def turns(mouths: Mouths, ear: Ear, t0_ns: int, t1_ns: int, *, clear: float = CLEAR) -> list[Turn]:
     """Attribute the speech of [t0, t1) to the faces in view, stretch by stretch.
 
+    A stretch that goes on from before is judged with what came before, so it may begin earlier.
+
     Args:
         mouths: Of the faces in view.
         ear: What was heard.
@@ -125,10 +129,12 @@ def turns(mouths: Mouths, ear: Ear, t0_ns: int, t1_ns: int, *, clear: float = CL
         t1_ns: Until when.
         clear: Probability from which somebody is named.
     """
-    chunks = ear.between(t0_ns, t1_ns)
+    chunks = ear.between(t0_ns - CONTEXT_NS, t1_ns)
     found = []
     for first, last in _pieces(chunks, speech_spans(chunks)):
         part = chunks[first : last + 1]
+        if part[-1].end_ns <= t0_ns:
+            continue
         seen = mouths.between(part[0].t_ns, part[-1].end_ns)
         found.append(_turn(part, seen, clear))
     return found
@@ -266,7 +272,7 @@ def attribute(
         return told, []
     unknown = [turn for turn in found if not turn.track and turn.faces > 1]
     notes = ["who of the people in view speaks is not clear"] if unknown else []
-    return told + _speakers(found), notes
+    return told + _speakers(found, window), notes
 
 
 def _told(cue: Cue, found: Sequence[Turn]) -> Cue:
@@ -274,7 +280,7 @@ def _told(cue: Cue, found: Sequence[Turn]) -> Cue:
     return cue.model_copy(update={"track": track}) if track else cue
 
 
-def _speakers(found: Sequence[Turn]) -> list[Cue]:
+def _speakers(found: Sequence[Turn], window: Window) -> list[Cue]:
     cues = []
     for track in sorted({turn.track for turn in found if turn.track}):
         own = [turn for turn in found if turn.track == track]
@@ -287,7 +293,7 @@ def _speakers(found: Sequence[Turn]) -> list[Cue]:
                 name="speaker",
                 value=track,
                 confidence=round(sure, 3),
-                t0_ns=own[0].t0_ns,
+                t0_ns=max(window.t0_ns, own[0].t0_ns),
                 t1_ns=own[-1].t1_ns,
                 text=f"{who(track)} speaks: their mouth moves with the voice",
                 track=track,
