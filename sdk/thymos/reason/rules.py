@@ -38,8 +38,8 @@ from thymos.reason.wording import (
 )
 
 MIN_PROBABILITY = 0.40
-"""Below this the likeliest class is right in about one of three windows (risk-coverage curve of
-held-out people, `docs/conflict.md`; 7 classes)."""
+"""Below this the likeliest class is more often wrong than right (risk-coverage curve of held-out
+people, `docs/conflict.md`)."""
 UNCLEAR = "unclear"
 """Label of the tree when no emotion is named."""
 EVEN = 0.2
@@ -47,8 +47,8 @@ EVEN = 0.2
 MIN_MARGIN = 0.05
 """The likeliest class must lead by this much."""
 CONFLICT_TOLD = 0.60
-"""Degree from which a conflict is put into words. Where half of the windows are in conflict, two of
-three that are told are real (held-out people, `docs/conflict.md`)."""
+"""Degree from which a conflict is put into words. Where half of the windows are in conflict, at least
+two of three that are told are real (held-out people, `docs/conflict.md`)."""
 MAX_STEPS = 6
 """Evidence steps, the label not counted."""
 FINER_PROBABILITY = 0.55
