@@ -9,7 +9,7 @@ from collections import deque
 STEADY = 8
 """So many steps of a clock tell its period."""
 _SPREAD = 0.3
-_EARLY = 0.2
+_EARLY = 0.35
 _CREEP = 1.03
 _RECENT = 20
 _SHARE = 0.1
