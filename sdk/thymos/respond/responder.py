@@ -174,7 +174,14 @@ class StreetResponder:
             slot=SLOT,
             fixed=len(self._prompt.fixed),
         )
-        return self._read(done.text, len(options)), asked(self._prompt, chat, done.text)
+        question = asked(
+            self._prompt,
+            chat,
+            done.text,
+            prompt_tokens=done.prompt_tokens,
+            answer_tokens=done.answer_tokens,
+        )
+        return self._read(done.text, len(options)), question
 
     def _read(self, text: str, options: int) -> int | str | None:
         """The index or sentence in what the model wrote; None if there is none."""
