@@ -47,8 +47,8 @@ EVEN = 0.2
 MIN_MARGIN = 0.05
 """The likeliest class must lead by this much."""
 CONFLICT_TOLD = 0.60
-"""Degree from which a conflict is put into words. Where half of the windows are in conflict, at least
-two of three that are told are real (held-out people, `docs/conflict.md`)."""
+"""Degree from which a conflict is put into words. Where half of the windows are in conflict, at
+least two of three that are told are real (held-out people, `docs/conflict.md`)."""
 MAX_STEPS = 6
 """Evidence steps, the label not counted."""
 FINER_PROBABILITY = 0.55
