@@ -14,6 +14,7 @@ pytest.importorskip("onnxruntime")
 
 from thymos.perceive.learned import FaceExpression, SpeechEmotion, TextEmotion
 from thymos.perceive.learned.session import WEIGHTS, to_emotions
+from thymos.perceive.learned.speech import FOLDS, fold_of
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,24 @@ def test_speech_any_length_any_level_any_type(voice):
     np.testing.assert_allclose(
         voice.predict((_hum(2) * 32767).astype(np.int16)).probs, loud, atol=0.02
     )
+
+
+def test_speech_of_trained_speakers_is_scored_by_heads_that_never_heard_them(voice):
+    assert [fold_of(speaker) for speaker in ("01", "03", "04", "18")] == [0, 0, 1, FOLDS - 1]
+    said = [voice.predict(_hum(2), without=fold).probs for fold in range(FOLDS)]
+    for probs in said:
+        assert probs.sum() == pytest.approx(1, abs=1e-4)
+    assert np.array_equal(voice.predict(_hum(2), without=0).probs, said[0])
+    assert not np.allclose(said[0], said[1], atol=1e-3)  # each has a head of its own
+    assert not np.allclose(said[0], voice.predict(_hum(2)).probs, atol=1e-3)
+
+
+def test_speech_without_the_heads_of_folds_still_reads(tmp_path):
+    shutil.copy(WEIGHTS / "speech.onnx", tmp_path)
+    alone = SpeechEmotion(tmp_path / "speech.onnx")
+    assert alone.predict(_hum(1)).probs.shape == (8,)
+    with pytest.raises(ModelError, match="heads of the folds"):
+        alone.predict(_hum(1), without=0)
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,8 @@ def face(ctx: typer.Context, data: Data, out: Out = Path("thymos-train/face")) -
 
 @app.command(context_settings=_PASS_ON)
 def speech(ctx: typer.Context, data: Data, out: Out = Path("thymos-train/speech")) -> None:
-    """Speech emotion, from RAVDESS. Other options go to the recipe: `--epochs 20 --limit 64`."""
-    _run("speech", data, out, "asr", ctx.args)
+    """Speech emotion, from RAVDESS. Other options go to the recipe: `--limit 12`."""
+    _run("speech", data, out, "speech_encoder", ctx.args)
 
 
 @app.command(context_settings=_PASS_ON)
@@ -54,7 +54,9 @@ def _run(recipe: str, data: Path, out: Path, role: str | None, rest: list[str]) 
     arguments = [str(data), "--out", str(out), *rest]
     if role and not any(a.split("=")[0] == "--encoder" for a in rest):
         encoder = ModelStore().path(role)
-        arguments += ["--encoder", str(encoder / "model.bin" if role == "asr" else encoder)]
+        if role == "speech_encoder":
+            encoder /= "model.bin"
+        arguments += ["--encoder", str(encoder)]
     import_module(f"thymos.train.{recipe}").main(arguments)
     stderr.print(f"{out}: new weights and their scores", markup=False)
     stderr.print(f"next: thymos eval {recipe} --help; docs/models/ holds the card", markup=False)

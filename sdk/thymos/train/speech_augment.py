@@ -15,46 +15,54 @@ def _rand(n: int, low: float, high: float, device: torch.device) -> Tensor:
     return torch.rand(n, device=device) * (high - low) + low
 
 
-def vary(wave: Tensor) -> Tensor:
-    """Vary one clip [samples]: speed and pitch, at times only a part of it, another room."""
+def vary(wave: Tensor, rough: bool = False) -> Tensor:
+    """Vary one clip [samples]: speed and pitch, at times only a part of it, another room.
+
+    Args:
+        wave: The clip.
+        rough: Always in a room, through a microphone and in much noise.
+    """
     choice = torch.rand(3)
     share = 1.0 if choice[0] < 0.6 else float(torch.rand(1)) * 0.5 + 0.5
-    speed = math.exp(float(torch.rand(1)) * 0.24 - 0.12)  # pitch and tempo, as another throat
+    speed = float(torch.exp((torch.rand(1) * 2 - 1) * 0.12))  # pitch, tempo: another throat
     samples = int(len(wave) * share / speed)
     start = float(torch.rand(1)) * (len(wave) - samples * speed)
     at = (start + torch.arange(samples) * speed).clamp(max=len(wave) - 2)
     low = at.floor().long()
     out = wave[low].lerp(wave[low + 1], at - low)[None]
-    if choice[1] < 0.7:
-        out = colour(out)
+    if rough or choice[1] < 0.7:
+        out = colour(out, rough)
     return out[0] / out.abs().max()
 
 
-def colour(pcm: Tensor) -> Tensor:
-    """Put clips [n, samples] into a room, through a microphone, into noise."""
+def colour(pcm: Tensor, rough: bool = False) -> Tensor:
+    """Put clips [n, samples] into a room, through a microphone, into noise; more if rough."""
     n, samples = pcm.shape
     dev = pcm.device
     size = 1 << 16  # one size for all: each new one costs the GPU a plan
     bins = size // 2 + 1
     hz = torch.linspace(0, RATE / 2, bins, device=dev)
-    spectrum = torch.fft.rfft(pcm, size) * _microphone(n, hz)
+    spectrum = torch.fft.rfft(pcm, size) * _microphone(n, hz, 0.6 if rough else 0.3)
     spectrum = spectrum * torch.fft.rfft(_room(n, dev), size)
     pcm = torch.fft.irfft(spectrum, size)[:, :samples]
-    tilt = (hz.clamp(min=50)[None] / 1000) ** -_rand(n, 0.0, 1.2, dev)[:, None]
+    slope = _rand(n, -0.6 if rough else 0.0, 1.2, dev).clamp(min=0.0)  # 0: white
+    tilt = (hz.clamp(min=50)[None] / 1000) ** -slope[:, None]
     noise = torch.fft.irfft(torch.fft.rfft(torch.randn(n, size, device=dev)) * tilt, size)
     noise = noise[:, :samples]
     snr = torch.where(torch.rand(n, device=dev) < 0.6, _rand(n, 3, 35, dev), _rand(n, 35, 60, dev))
+    if rough:
+        snr = _rand(n, 3, 20, dev)
     power = pcm.pow(2).mean(1).clamp(min=1e-9) / noise.pow(2).mean(1).clamp(min=1e-9)
     return pcm + noise * (power * 10 ** (-snr / 10)).sqrt()[:, None]
 
 
-def _microphone(n: int, hz: Tensor) -> Tensor:
-    """Return a smooth random response, at times with a telephone's band."""
+def _microphone(n: int, hz: Tensor, narrow: float) -> Tensor:
+    """Return a smooth random response, cut above and below with the probability `narrow`."""
     dev = hz.device
     points = torch.randn(n, 1, 10, device=dev) * 4.0
     decibel = functional.interpolate(points, size=len(hz), mode="linear", align_corners=True)[:, 0]
-    top = torch.where(torch.rand(n, device=dev) < 0.3, _rand(n, 3000, 7500, dev), 1e5)
-    bottom = torch.where(torch.rand(n, device=dev) < 0.3, _rand(n, 60, 300, dev), 0.0)
+    top = torch.where(torch.rand(n, device=dev) < narrow, _rand(n, 3000, 7500, dev), 1e5)
+    bottom = torch.where(torch.rand(n, device=dev) < narrow, _rand(n, 60, 300, dev), 0.0)
     passed = torch.sigmoid((top[:, None] - hz) / 100) * torch.sigmoid((hz - bottom[:, None]) / 15)
     return 10 ** (decibel / 20) * passed
 

@@ -98,13 +98,17 @@ class SpeechNet(nn.Module):
 
     def forward(self, pcm: Tensor) -> tuple[Tensor, Tensor]:
         """See the class."""
-        pooled = self.pool(self.logmel(pcm))
+        pooled = self.pool(self.level(self.logmel(pcm)))
         return self.answer(pooled), pooled
 
-    def pool(self, mel: Tensor) -> Tensor:
-        """Log-mel [n, 80, frames] to features [n, layers * 2 * width]: mean, spread of each."""
+    @staticmethod
+    def level(mel: Tensor) -> Tensor:
+        """Log-mel [n, 80, frames] without the level of the clip, in the encoder's range."""
         peak = mel.amax((1, 2), keepdim=True)
-        mel = (torch.maximum(mel - peak, torch.full_like(peak, -8.0)) + 5.5) / 4
+        return (torch.maximum(mel - peak, torch.full_like(peak, -8.0)) + 5.5) / 4
+
+    def pool(self, mel: Tensor) -> Tensor:
+        """Levelled mel [n, 80, frames] to mean and spread of layers, [n, layers * 2 * width]."""
         x = functional.gelu(self.conv2(functional.gelu(self.conv1(mel)))).transpose(1, 2)
         x = x + self.places[: x.shape[1]]
         found = []
