@@ -17,7 +17,7 @@ ConfigOption = Annotated[
 ]
 BackendOption = Annotated[
     str | None,
-    typer.Option(help="Reasoning: auto, llama (local language model) or rules (no model)."),
+    typer.Option(help="Reasoning: auto, llama, transformers, openai or rules (docs/backends.md)."),
 ]
 WindowOption = Annotated[float | None, typer.Option(help="Window length in seconds.")]
 HopOption = Annotated[float | None, typer.Option(help="Seconds between windows.")]
