@@ -13,6 +13,7 @@ import pytest
 
 from thymos.attend.media import Budget, Media, Picture, Sound
 from thymos.errors import ModelError
+from thymos.reason import grammar
 from thymos.reason.llama import LlamaReasoner
 
 pytest.importorskip("transformers", reason="the extra 'transformers' is not installed")
@@ -249,18 +250,15 @@ def test_a_template_without_system_turns_gets_it_in_the_first_one(model, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.models
-def test_smollm2_is_read_from_its_gguf(model_store, cue, evidence_of):
+def test_smollm2_is_read_from_its_gguf(model_store):
     pytest.importorskip("gguf")
+    pytest.importorskip("accelerate")
     llm = HubLlm(str(model_store.path("llm")))
+    assert llm.name.startswith("SmolLM2-135M")
     assert 80e6 < llm.size_bytes < 110e6  # 135 M weights, as a 4-bit file
-    evidence = evidence_of(
-        [
-            cue("face", "the brows are drawn together", "sadness"),
-            cue("voice", "the voice is quiet", "sadness"),
-        ]
-    )
-    made = LlamaReasoner(llm, backend="transformers", deadline_s=400.0).explain(evidence)
-    assert made.fallback == ""
-    assert made.model.startswith("SmolLM2-135M")
-    assert made.asked.prompt_tokens > 300
+    ask = [{"role": "user", "content": "What is the capital of France?"}]
+    done = llm.complete(ask, max_tokens=9, deadline_s=400.0)
+    assert "Paris" in done.text
+    picked = llm.complete(ask, grammar=grammar.pick(3), max_tokens=12, deadline_s=400.0)
+    assert json.loads(picked.text)["pick"] in (1, 2, 3)
     llm.close()
