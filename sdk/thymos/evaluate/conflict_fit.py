@@ -329,7 +329,7 @@ def fingerprint() -> dict[str, list[float]]:
     tone = 0.3 * np.sin(2 * np.pi * (150 + 60 * seconds) * seconds) * (1 + np.sin(25 * seconds))
     heard = voice_emotion.Learned().read(tone.astype(np.float32))
     said = text_emotion.Learned().read("I did not expect this, and I am glad.")
-    found = {
+    found: dict[str, Any] = {
         "face": expression.Learned().probabilities(face),
         "voice": [] if heard is None else heard.probabilities,
         "words": [] if said is None else said.probabilities,
