@@ -1,4 +1,4 @@
-"""V4L2 cameras through PyAV, with the kernel's capture stamps.
+"""V4L2 cameras through PyAV (or linuxpy), with the kernel's capture stamps.
 
     v4l2:/dev/video0?size=640x480&fps=30&format=mjpeg
     v4l2:0                     the same device
@@ -6,6 +6,8 @@
     v4l2:0?set=auto_exposure:1,exposure_time_absolute:157     controls, set in this order
     v4l2:0?format=mjpeg&keep=packets     record.video: mjpeg then keeps the camera's own JPEGs,
                                h264 its H.264 where format=h264
+    v4l2:0?reader=linuxpy      the driver's own frame numbers: missing frames are counted, not told
+                               from stamps (`pip install 'thymos[v4l2]'`, GPL-3)
 
 The stamp of a frame is the kernel's (CLOCK_MONOTONIC), not the time of its arrival.
 """
@@ -27,6 +29,7 @@ from thymos.errors import (
 from thymos.samples import NS_PER_S, Control
 from thymos_drivers.base import number
 from thymos_drivers.capture import Capture
+from thymos_drivers.linuxpy_reader import LinuxpyReader, check_format
 from thymos_drivers.packets import keep_packets
 from thymos_drivers.v4l2_controls import V4l2Controls
 
@@ -40,6 +43,7 @@ def open_v4l2(
     format: str = "",
     set: str = "",
     keep: str = "",
+    reader: str = "",
 ) -> V4l2Camera:
     """Make the source of `v4l2:DEVICE?…`.
 
@@ -51,6 +55,10 @@ def open_v4l2(
     number("size", height, low=16, high=16384)
     if not format.replace("_", "").isalnum() and format:
         raise ConfigError(f"option format='{format}' is wrong", hint="format=mjpeg or yuyv422")
+    if reader == "linuxpy":
+        check_format(format)
+    elif reader:
+        raise ConfigError(f"option reader='{reader}' is wrong", hint="reader=linuxpy, or nothing")
     options = {"video_size": size, "framerate": f"{number('fps', fps, low=0.1, high=1000):g}"}
     if format:
         options["input_format"] = format
@@ -60,6 +68,7 @@ def open_v4l2(
         options=options,
         controls=read_controls(set),
         keep=keep_packets(keep),
+        numbered=reader == "linuxpy",
     )
 
 
@@ -72,6 +81,7 @@ class V4l2Camera(Capture):
         options: Of FFmpeg's v4l2 input.
         controls: V4L2 controls to set when it is opened, by name.
         keep: See `Capture`.
+        numbered: Read with linuxpy, which tells the driver's number of each frame.
     """
 
     def __init__(
@@ -82,8 +92,10 @@ class V4l2Camera(Capture):
         options: dict[str, str],
         controls: dict[str, int] | None = None,
         keep: bool = False,
+        numbered: bool = False,
     ) -> None:
         super().__init__(device, stream=stream, keep=keep)
+        self._numbered = numbered
         self._device = device
         self._options = options
         self._controls = dict(controls or {})
@@ -117,10 +129,14 @@ class V4l2Camera(Capture):
 
     def _capture(self, av: Any, path: str) -> Any:
         """Open the device; a test puts its own here."""
+        if self._numbered:
+            return LinuxpyReader(av, path, self._options, self._stop.is_set)
         return av.open(path, format="v4l2", options=self._options)
 
     def _facts(self) -> dict[str, str]:
         facts = {"asked": str(self._options)}
+        if self._numbered:
+            facts["reader"] = "linuxpy"
         if self._controls:
             facts["controls"] = str(self._controls)
         if serial := camera_serial(self._spec.device):

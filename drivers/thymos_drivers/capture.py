@@ -1,4 +1,4 @@
-"""A camera that FFmpeg captures from: opened, drained by a thread, its frames judged.
+"""A camera whose pictures FFmpeg decodes: opened, drained by a thread, its frames judged.
 
 A thread always drains the device: a reader that is late loses old frames (counted) and never sees
 stale ones.
@@ -29,7 +29,7 @@ _JOIN_S = 3.0
 
 
 class Capture(BaseSource):
-    """What all cameras behind FFmpeg share; one adds `_connect`, `_stamp` and what errors mean.
+    """What all cameras share that FFmpeg decodes; one adds `_connect`, `_stamp`, what errors mean.
 
     Args:
         device: What people call it.
@@ -67,15 +67,16 @@ class Capture(BaseSource):
 
     def _open(self) -> None:
         av = need("av", "camera")
+        self._stop = threading.Event()
         container, video = self._connect(av)
         context = video.codec_context
         # One scaler for all frames: `frame.to_ndarray` would set up another one for each.
         self._reformatter = av.video.reformatter.VideoReformatter()
-        self._stop = threading.Event()
         self._inbox = Inbox(QUEUE, self._counters)
         self._gate = FrameGate(float(video.average_rate or 0))
         self._size = (int(context.width), int(context.height))
         self._repeats = self._torn = 0
+        self._number: int | None = None
         self._last_ns = time.monotonic_ns()
         self._packets = Packets(av, video) if self._keep else Packets()
         facts = {"codec": str(context.name), **self._facts()}
@@ -128,6 +129,7 @@ class Capture(BaseSource):
             for packet in container.demux(video):
                 if stop.is_set():
                     return
+                self._number = getattr(packet, "sequence", None)  # FFmpeg's packets tell none
                 self._packets.see(packet)
                 try:
                     frames = packet.decode()
@@ -141,7 +143,8 @@ class Capture(BaseSource):
                     sample = self._sample(frame, self._packets.of(frame))
                     if sample is not None:
                         inbox.put(sample)
-            inbox.end(self._gone("it ended"))
+            if not stop.is_set():
+                inbox.end(self._gone("it ended"))
         except (OSError, ValueError, av.error.FFmpegError) as err:
             inbox.end(self._gone(str(err)))
         except Exception as err:  # noqa: BLE001  a reader must not wait for a thread that died
@@ -151,7 +154,7 @@ class Capture(BaseSource):
 
     def _sample(self, frame: Any, packet: Any) -> Sample | None:
         now_ns = time.monotonic_ns()
-        verdict = self._gate.judge(self._stamp(frame, now_ns), now_ns)
+        verdict = self._gate.judge(self._stamp(frame, now_ns), now_ns, self._number)
         if verdict.t_ns is None:
             self._counters.duplicates += 1
             self._repeats += 1
