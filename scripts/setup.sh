@@ -93,6 +93,9 @@ if [ "$(uname -sm)" = "Linux x86_64" ]; then
     extras="all,ros,dev"
 fi
 
+# More extras for those who want them, as the CI does: THYMOS_EXTRAS=transformers,train make test
+extras="$extras${THYMOS_EXTRAS:+,$THYMOS_EXTRAS}"
+
 python=$(find_python)
 [ -n "$python" ] || say "Thymos needs Python 3.11 or 3.12; here is $(python3 --version 2>/dev/null ||
     echo none) (what 3.10 can do: docs/install.md)."
@@ -103,7 +106,7 @@ if [ -n "$packages" ]; then
 fi
 [ -n "$python" ] || stop "If you have one elsewhere, type: make demo PYTHON=/path/to/python3.11"
 
-want=$({ "$python" --version; pwd; cat pyproject.toml constraints/*.txt scripts/setup.sh; } | sha256sum)
+want=$({ "$python" --version; pwd; echo "$extras"; cat pyproject.toml constraints/*.txt scripts/setup.sh; } | sha256sum)
 stamp=.venv/thymos-setup
 if ! venv_is_whole || [ "$(cat "$stamp" 2>/dev/null)" != "$want" ]; then
     if ! venv_is_whole; then
