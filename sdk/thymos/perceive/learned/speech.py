@@ -21,8 +21,8 @@ from thymos.perceive.learned.session import (
 )
 
 RATE = 16000
-_SPAN, _HOP = 6 * RATE, 3 * RATE
-_LONGEST_AT_ONCE = 8 * RATE
+_SPAN, _HOP = 3 * RATE, 2 * RATE  # as long as the clips it learned from
+_LONGEST_AT_ONCE = 4 * RATE
 _SHORTEST = RATE * 3 // 10
 _LIMIT = 60 * RATE
 _SILENCE = 1e-4
@@ -67,7 +67,7 @@ class SpeechEmotion:
     def predict(self, pcm: NDArray[Any], without: int | None = None) -> SpeechReading:
         """Return the reading of one utterance.
 
-        Longer than 8 s, it is read in stretches of 6 s every 3 s and the answers are averaged;
+        Longer than 4 s, it is read in stretches of 3 s every 2 s and the answers are averaged;
         of more than a minute, the last minute is read. Silence at both ends is cut.
 
         Args:
