@@ -106,8 +106,7 @@ class Pipeline:
             config = config.model_copy(update={"reason": unhurried})
         if self._reasoner is None:
             self._reasoner = reason.build(config, ModelStore())
-            for text in getattr(self._reasoner, "remarks", ()):
-                self.note(text)
+            self._remark()
         if self._responder is None:
             self._responder = respond.build(config, self._reasoner)
         try:
@@ -121,6 +120,11 @@ class Pipeline:
         assert self._reasoner is not None  # noqa: S101
         assert self._responder is not None  # noqa: S101
         return self._reasoner, self._responder
+
+    def _remark(self) -> None:
+        """What a backend has to say of itself, also what it found out while it ran."""
+        for text in getattr(self._reasoner, "remarks", ()):
+            self.note(text)
 
     def note(self, text: str) -> None:
         """Say that something is degraded: in every later report, and to the observers."""
@@ -353,6 +357,7 @@ class Pipeline:
             evidence, cancel=cancel, on_text=lambda t: self.tell.on_text(first.window.id, t)
         )
         latency["reason"] = _ms(start)
+        self._remark()
         start = time.perf_counter()
         response = responder.respond(explanation, evidence)
         latency["respond"] = _ms(start)
