@@ -34,7 +34,7 @@ class VoiceEmotionModel(Protocol):
 class Learned:
     """The network trained for Thymos on acted English speech (RAVDESS).
 
-    Recall 0.77 over eight classes for speakers it did not hear, 0.67 over six on another language
+    Recall 0.78 over eight classes for speakers it did not hear, 0.64 over six on another language
     and studio (EMO-DB). Both are acted, each emotion as often as the next; people who speak in
     public or to a camera it tends to call angry or disgusted. Everyday speech is mostly neutral,
     so the answer is flattened (temperature 2) and moved from the actors' prior to an everyday one
