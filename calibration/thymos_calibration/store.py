@@ -266,10 +266,13 @@ def known() -> list[Known]:
 
 def _in_words(result: Calibration) -> str:
     """Of what is applied by itself: by how much, how sure, and whether it still is."""
-    late_ms, sure = result.values.get("offset_ms"), result.quality.get("confidence")
-    if result.kind != "av-sync" or not isinstance(late_ms, (int, float)):
+    late_ms, skew_ppm = result.values.get("offset_ms"), result.quality.get("skew_ppm")
+    if result.kind == "av-sync" and isinstance(late_ms, (int, float)):
+        what = f"sound {-late_ms:+.0f} ms, confidence {result.quality.get('confidence')}"
+    elif result.kind == "clock" and isinstance(skew_ppm, (int, float)):
+        what = f"skew {skew_ppm:+.1f} ppm"
+    else:
         return ""
-    what = f"sound {-late_ms:+.0f} ms, confidence {sure}"
     return f"{what}, {'not applied any more' if result.old else 'applied by thymos run'}"
 
 

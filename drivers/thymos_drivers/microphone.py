@@ -3,6 +3,7 @@
     portaudio:default                      the system's choice
     portaudio:USB Audio?channels=2         by (part of) its name, which survives a new order
     portaudio:default?rate=16000&block_ms=32
+    portaudio:default?clock=off            without what `thymos calibrate clock` stored of it
 
 A rate that the device cannot do is resampled from one that it can.
 
@@ -24,7 +25,8 @@ import numpy as np
 from thymos.clock import SampleCounter, portaudio_ns
 from thymos.errors import DeviceError, DeviceLostError
 from thymos.samples import NS_PER_S, Flag, Health, Kind, Sample, StreamSpec, frozen
-from thymos_drivers.base import BaseSource, Inbox, number
+from thymos_drivers.base import Inbox, number
+from thymos_drivers.own_clock import OwnClock, set_clock
 from thymos_drivers.resample import Resampler
 from thymos_drivers.sound import (
     RATE_REFUSED,
@@ -53,13 +55,14 @@ def open_portaudio(
     channels: str = "1",
     block_ms: str = "32",
     latency: str = "0.1",
+    clock: str = "",
 ) -> Microphone:
     """Make the source of `portaudio:NAME?…`.
 
     Raises:
         ConfigError: An option is wrong.
     """
-    return Microphone(
+    microphone = Microphone(
         rest,
         stream=stream,
         rate_hz=int(number("rate", rate, low=4000, high=384000)) if rate else None,
@@ -67,9 +70,11 @@ def open_portaudio(
         block_s=number("block_ms", block_ms, low=5, high=500) / 1000,
         latency_s=number("latency", latency, low=0.005, high=2),
     )
+    set_clock(microphone, clock)
+    return microphone
 
 
-class Microphone(BaseSource):
+class Microphone(OwnClock):
     """One input device, read by PortAudio's own thread into a bounded queue."""
 
     live = True
@@ -142,6 +147,7 @@ class Microphone(BaseSource):
             info = sd.query_devices(number_, "input")
             own_hz = int(info["default_samplerate"])
             wanted_hz = self._rate_hz or own_hz
+            self._known_clock(replace(self._spec, device=str(info["name"])))
             try:
                 self._start(sd, number_, wanted_hz)
             except sd.PortAudioError as err:
@@ -151,7 +157,7 @@ class Microphone(BaseSource):
                 self._start(sd, number_, own_hz)
         except (sd.PortAudioError, ValueError) as err:
             raise sound_error(self._device or "default", err) from err
-        facts = {"latency_s": f"{self._stream.latency:.3f}"}
+        facts = {"latency_s": f"{self._stream.latency:.3f}", **self._clock_facts()}
         if self._resampler is not None:
             facts["resampled_from_hz"] = str(self._rate)
         self._spec = replace(
@@ -182,7 +188,7 @@ class Microphone(BaseSource):
     def _begin(self) -> None:
         blocks = max(8, round(_QUEUE_S / self._block_s))
         self._inbox = Inbox(blocks, self._counters)
-        self._grid = SampleCounter(self._rate)
+        self._grid = SampleCounter(self._rate, calibration=self._warm)
         self._next_ns: int | None = None
         self._last_ns = time.monotonic_ns()
         self._muted_s = 0.0

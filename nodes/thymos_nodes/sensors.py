@@ -19,6 +19,7 @@ from thymos.reading import Readers
 from thymos.samples import Kind, Sample, Source, StreamSpec
 from thymos.supervise import shifted
 from thymos.sync import Synced
+from thymos.warm import warm_clocks
 from thymos_calibration.camera_report import stored_camera_info
 from thymos_nodes import convert, convert_sensors, diagnostics, qos, shared
 from thymos_nodes.diagnostics import Rate, Task
@@ -83,6 +84,7 @@ class SensorNode(ThymosNode):
                 f"the {self.role} is off", hint="set the parameter uri, or do not start this node"
             )
         self._source = source
+        warm_clocks([source], self.get_logger().info)
         readers = Readers([self._moved(source)], MonotonicClock())
         readers.__enter__()
         self._readers = readers

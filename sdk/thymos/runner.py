@@ -26,6 +26,7 @@ from thymos.reading import Readers
 from thymos.samples import Counters, Sample, Source
 from thymos.supervise import shifted
 from thymos.sync import synced
+from thymos.warm import warm_clocks
 
 POLL_S = 0.01
 
@@ -110,6 +111,7 @@ class LiveRun:
     def __init__(self, sources: Sequence[Source], pipeline: Pipeline, clock: RobotClock) -> None:
         self._pipeline = pipeline
         self._clock = clock
+        warm_clocks(sources, pipeline.event)
         moved = synced(sources, pipeline.config.sources.offset_ms, pipeline.event)
         self._readers = Readers(moved, clock)
         self._perceivers = PerceiverThreads()

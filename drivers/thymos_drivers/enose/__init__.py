@@ -12,17 +12,13 @@ docs/noses.md.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-from thymos.clock.calibration import ClockCalibration
-from thymos.errors import ConfigError
 from thymos_drivers.base import number
 from thymos_drivers.enose.bme_log import SUFFIX, BmeLog
 from thymos_drivers.enose.detect import Wish
 from thymos_drivers.enose.file import NoseFile
 from thymos_drivers.enose.i2c import I2cNose, open_i2c
 from thymos_drivers.enose.serial_nose import BAUDS, SerialNose
+from thymos_drivers.own_clock import set_clock
 
 __all__ = [
     "BAUDS",
@@ -50,7 +46,9 @@ def open_serial(
     adc_rail: str = "on",
     clock: str = "",
 ) -> SerialNose:
-    """Make the source of `serial:PORT?baud=…`; `clock` is a file of `thymos calibrate clock`.
+    """Make the source of `serial:PORT?baud=…`.
+
+    `clock` is a file of `thymos calibrate clock` instead of the newest one of this nose, or `off`.
 
     Raises:
         ConfigError: An option is wrong.
@@ -62,28 +60,16 @@ def open_serial(
         rate_hz=number("rate", rate, low=0, high=1000),
         probe=probe != "off",
     )
-    return SerialNose(
+    nose = SerialNose(
         rest,
         stream=stream,
         bauds=bauds,
         rails=adc_rail != "off",
         wish=wish,
         air=air,
-        warm=_warm(clock) if clock else None,
     )
-
-
-def _warm(path: str) -> ClockCalibration:
-    hint = "make one: thymos calibrate clock enose serial:PORT"
-    try:
-        body = json.loads(Path(path).read_text(encoding="utf-8"))["clock"]
-    except OSError as err:
-        raise ConfigError(f"cannot read the clock '{path}': {err.strerror}", hint=hint) from err
-    except (ValueError, KeyError, TypeError, RecursionError) as err:
-        raise ConfigError(f"'{path}' is no clock calibration", hint=hint) from err
-    if not isinstance(body, dict):
-        raise ConfigError(f"'{path}' is no clock calibration", hint=hint)
-    return ClockCalibration.from_json(body)
+    set_clock(nose, clock)
+    return nose
 
 
 def open_file(rest: str, *, stream: str = "enose") -> NoseFile | BmeLog:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 from thymos.clock import ClockModel
-from thymos.clock.calibration import ClockCalibration
 from thymos.errors import DeviceError, DeviceLostError
 from thymos.samples import (
     CLIMATE,
@@ -21,13 +20,14 @@ from thymos.samples import (
     Sample,
     StreamSpec,
 )
-from thymos_drivers.base import BaseSource, need
+from thymos_drivers.base import need
 from thymos_drivers.enose.decoder import Decoder
 from thymos_drivers.enose.detect import Wish, listen
 from thymos_drivers.enose.intake import CHECK_CABLE, Intake
 from thymos_drivers.enose.ports import connect, faults, find, gone, hang_up, usb_serial_number
 from thymos_drivers.enose.second_port import NAMES as AIR_NAMES
 from thymos_drivers.enose.second_port import AirPort
+from thymos_drivers.own_clock import OwnClock
 
 BAUDS = (115200, 9600, 57600, 19200)
 """Tried in this order."""
@@ -40,7 +40,7 @@ _SCAN_FACTOR = 6
 _MAX_READ = 65536
 
 
-class SerialNose(BaseSource):
+class SerialNose(OwnClock):
     """A nose on a serial port.
 
     Capture time: the device's own tick through a `ClockModel` if it has one, else the arrival of
@@ -54,7 +54,6 @@ class SerialNose(BaseSource):
         rails: The end of the converter's range means that there is no reading.
         wish: What is known about the nose.
         air: Port of a separate sensor of the air, empty if there is none.
-        warm: What is known of the nose's clock, so that its stamps are good from the start.
     """
 
     live = True
@@ -68,7 +67,6 @@ class SerialNose(BaseSource):
         rails: bool = True,
         wish: Wish | None = None,
         air: str = "",
-        warm: ClockCalibration | None = None,
     ) -> None:
         super().__init__(
             StreamSpec(stream, Kind.GAS, 0.0, (-1,), "adc", frame_id=f"{stream}_frame", device=port)
@@ -80,7 +78,6 @@ class SerialNose(BaseSource):
         self._rails = rails
         self._wish = wish or Wish()
         self._air = AirPort(air) if air else None
-        self._warm = warm
         self._port: Any = None
         self._decoder: Decoder | None = None
         self._intake: Intake | None = None
@@ -144,19 +141,6 @@ class SerialNose(BaseSource):
         if self._air is not None and not climate:
             self._air.open()
             climate = AIR_NAMES
-        before = self._intake
-        self._intake = intake = Intake(
-            self._spec.name,
-            decoder,
-            self._counters,
-            seq=before.seq if before else 0,
-            clock=before.clock if before else None,
-            warm=self._warm,
-            rails=self._rails,
-            climate=climate,
-            air=self._air.values if self._air is not None and not decoder.climate else None,
-        )
-        self._last_ns = time.monotonic_ns()
         facts = {"baud": str(baud), "protocol": decoder.protocol, "port": self._path}
         facts |= {"serial_number": self._usb_serial} if self._usb_serial else {}
         facts |= {f"unit.{name}": CLIMATE[name] for name in climate}
@@ -170,6 +154,21 @@ class SerialNose(BaseSource):
             device=self._name or self._path,
             extra=facts,
         )
+        warm = self._known_clock(self._spec)
+        self._spec = replace(self._spec, extra=facts | self._clock_facts())
+        before = self._intake
+        self._intake = intake = Intake(
+            self._spec.name,
+            decoder,
+            self._counters,
+            seq=before.seq if before else 0,
+            clock=before.clock if before else None,
+            warm=warm,
+            rails=self._rails,
+            climate=climate,
+            air=self._air.values if self._air is not None and not decoder.climate else None,
+        )
+        self._last_ns = time.monotonic_ns()
         self._say(Health.OK)
         return intake
 

@@ -80,6 +80,7 @@ def record(
     from thymos.record import Recorder
     from thymos.runner import run_capture
     from thymos.sync import synced
+    from thymos.warm import warm_clocks
 
     chosen = settings(
         config,
@@ -103,6 +104,7 @@ def record(
             timer.daemon = True
             timer.start()
         stderr.print(f"recording to {out}; Ctrl-C ends it")
+        warm_clocks(sources, notes.on_note)
         sources = synced(sources, chosen.sources.offset_ms, notes.on_note)
         counters = run_capture(sources, [recorder, _StopWhenFull(recorder, stop), notes], stop=stop)
     _summary(counters, {}, json=json)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from thymos.clock.calibration import ClockCalibration
 from thymos.clock.model import ClockModel, Stamp
 
 NS_PER_S = 1_000_000_000
@@ -19,12 +22,21 @@ class SampleCounter:
         rate_hz: Frames per second.
         reanchor_ms: Largest departure that is let stand.
         latency_ns: Constant delay between air and first stamp (calibrated).
+        calibration: Skew to start from; its anchor means nothing, as frames are counted anew.
     """
 
-    def __init__(self, rate_hz: float, *, reanchor_ms: float = 2.0, latency_ns: int = 0) -> None:
+    def __init__(
+        self,
+        rate_hz: float,
+        *,
+        reanchor_ms: float = 2.0,
+        latency_ns: int = 0,
+        calibration: ClockCalibration | None = None,
+    ) -> None:
         self._rate = rate_hz
         self._reanchor_ns = int(reanchor_ms * 1e6)
-        self._model = ClockModel(NS_PER_S / rate_hz, latency_ns=latency_ns)
+        skew = replace(calibration, anchor_ticks=None) if calibration is not None else None
+        self._model = ClockModel(NS_PER_S / rate_hz, latency_ns=latency_ns, calibration=skew)
         self._count = 0  # frames since the beginning, lost ones included
         self._origin: tuple[int, int] | None = None  # frame number and time of the grid's start
         self.reanchors = 0
