@@ -32,6 +32,6 @@ def clock(
         quality = result.quality
         use = (
             f"skew {quality['skew_ppm']:+.1f} ± {quality['skew_uncertainty_ppm']:.1f} ppm, "
-            f"offset to {quality['offset_uncertainty_ms']:.1f} ms"
+            f"offset to {quality['offset_uncertainty_ms']:.1f} ms; live runs begin with it"
         )
         save(result, json=json, use=use)
