@@ -5,7 +5,7 @@
 cd "$(dirname "$0")/.."
 cache=$1
 shift
-tests=(.venv/bin/python -m pytest -v -o "cache_dir=$cache" -o faulthandler_timeout=240 --durations=6)
+tests=(.venv/bin/python -m pytest -v -rs -o "cache_dir=$cache" -o faulthandler_timeout=240 --durations=6)
 "${tests[@]}" "$@"
 rc=$?
 if [ "$rc" = 1 ]; then

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 .venv/bin/python - <<'PY' >constraints/lock.txt
 import importlib.metadata as metadata
 
-OURS = {"thymos", "thymos-nodes", "ros-thymos-msgs", "pip", "setuptools", "wheel"}
+OURS = {"thymos", "thymos-nodes", "ros-thymos-msgs", "pip", "setuptools", "wheel", "linuxpy"}
 print("# Every version that `make` installs and CI tests, for CPython 3.11 and 3.12 on x86-64 Linux.")
 print("# Made with: scripts/relock.sh")
 rows = set()
