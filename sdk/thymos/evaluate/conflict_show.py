@@ -14,6 +14,7 @@ from pathlib import Path
 from thymos.evaluate.classification import Interval
 from thymos.evaluate.conflict import Result, Scores, run
 from thymos.evaluate.conflict_set import SUBSETS, Recipe, build, write_csv
+from thymos.report.svg import reliability_picture
 
 Say = Callable[[str], None]
 
@@ -105,6 +106,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=Recipe().seed)
     parser.add_argument("--csv", type=Path, help="write the set here (names and labels only)")
     parser.add_argument("--json", type=Path, help="write the scores here")
+    parser.add_argument("--pictures", type=Path, help="folder for the reliability diagrams")
     args = parser.parse_args(argv)
     recipe = Recipe(args.each, args.seed)
     if args.csv:
@@ -121,6 +123,10 @@ def main(argv: list[str] | None = None) -> None:
         progress=progress,
     )
     show(result)
+    if args.pictures:
+        for name, bars in result.diagram.items():
+            picture = reliability_picture(f"fused confidence, {name} calibration", bars)
+            (args.pictures / f"reliability-{name}.svg").write_text(picture, "utf-8")
     if args.json:
         args.json.write_text(json.dumps(result.data(), indent=1) + "\n", "utf-8")
 
