@@ -16,7 +16,7 @@ from thymos.errors import MissingExtraError, ModelError
 from thymos.models import ModelStore
 from thymos.perceive import text_emotion
 from thymos.perceive.denial import denied
-from thymos.perceive.hearing import CHUNK, CHUNK_NS, F32, RATE, Chunk, Ear
+from thymos.perceive.hearing import CHUNK_NS, F32, RATE, Chunk, Ear
 from thymos.perceive.prosody import Utterance, utterances
 from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec
 
@@ -27,6 +27,9 @@ TOUCHES_NS = 150_000_000
 CONTEXT_NS = 1_500_000_000
 """How much speech that was already transcribed is given once more as context."""
 JOIN_NS = 1_200_000_000
+RUN_UP = 10
+"""Chunks (0.3 s) before speech was detected that the recogniser hears, too. On 45 RAVDESS clips it
+found 98.5 % of the words so, and 96.5 % with 0.1 or 0.2 s."""
 LONGEST_NS = 25 * NS_PER_S  # Whisper looks at 30 s
 RETRY_NS = 1_500_000_000
 """A shorter beginning of an utterance that makes no sense yet is tried again with what follows."""
@@ -286,14 +289,18 @@ def _passages(chunks: Sequence[Chunk]) -> list[Passage]:
         groups.append([said])
     made = []
     for group in groups:
-        # The first utterance brings its run-up; see `utterances`.
-        lead = group[0].pcm[
-            : len(group[0].pcm) - CHUNK * (group[0].span.last - group[0].span.first + 1)
-        ]
-        body = [c.pcm for c in chunks[group[0].span.first : group[-1].span.last + 1]]
-        pcm = np.concatenate([lead, *body])
+        begin, end = _run_up(chunks, group[0].span.first), group[-1].span.last + 1
+        pcm = np.concatenate([c.pcm for c in chunks[begin:end]])
         made.append(Passage(group[0].span.t0_ns, group[-1].span.t1_ns, pcm))
     return made
+
+
+def _run_up(chunks: Sequence[Chunk], first: int) -> int:
+    """Number of the first chunk that the recogniser hears; never across a gap."""
+    begin = first
+    while begin > max(0, first - RUN_UP) and chunks[begin - 1].run == chunks[first].run:
+        begin -= 1
+    return begin
 
 
 def believable(segments: Sequence[Any]) -> bool:
