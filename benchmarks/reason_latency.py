@@ -20,8 +20,8 @@ import numpy as np
 from thymos.config import Config
 from thymos.contract import EMOTIONS, Cue, Emotion, Explanation, Modality, WindowInfo
 from thymos.reason.base import Evidence
+from thymos.reason.chat import ChatReasoner
 from thymos.reason.fusion import fuse
-from thymos.reason.llama import LlamaReasoner
 from thymos.reason.llm import LocalLlm
 from thymos.respond import build
 
@@ -156,7 +156,7 @@ def main() -> None:
     before = rss_mb()
     start = time.perf_counter()
     llm = LocalLlm(path, threads=args.threads)
-    reasoner = LlamaReasoner(llm, deadline_s=args.deadline)
+    reasoner = ChatReasoner(llm, deadline_s=args.deadline)
     responder = build(Config(), reasoner)
     load = time.perf_counter() - start
     dice = random.Random(args.seed)

@@ -10,7 +10,7 @@ import pytest
 
 from thymos.contract import Explanation
 from thymos.reason import grammar
-from thymos.reason.llama import LlamaReasoner
+from thymos.reason.chat import ChatReasoner
 from thymos.reason.llm import LocalLlm, _library, _params
 
 ASK = [
@@ -195,7 +195,7 @@ def sad(cue, evidence_of):
 
 def test_every_backend_gives_the_same_kind_of_report(llm, backend, sad):
     name = backend.partition("-")[0]
-    reasoner = LlamaReasoner(llm, backend=name, deadline_s=PATIENT)
+    reasoner = ChatReasoner(llm, backend=name, deadline_s=PATIENT)
     got: list[str] = []
     made = reasoner.explain(sad, on_text=got.append)
     assert (made.backend, made.model, made.fallback) == (name, llm.name, "")
@@ -213,7 +213,7 @@ def test_every_backend_gives_the_same_kind_of_report(llm, backend, sad):
 def test_a_window_that_is_cancelled_is_answered_by_rules(llm, backend, sad):
     cancel = threading.Event()
     cancel.set()
-    reasoner = LlamaReasoner(llm, backend=backend.partition("-")[0], warm=False)
+    reasoner = ChatReasoner(llm, backend=backend.partition("-")[0], warm=False)
     made = reasoner.explain(sad, cancel=cancel)
     assert made.backend == "rules"
     assert made.fallback.startswith("cancelled")

@@ -14,7 +14,7 @@ import pytest
 from thymos.attend.media import Budget, Media, Picture, Sound
 from thymos.errors import ModelError
 from thymos.reason import grammar
-from thymos.reason.llama import LlamaReasoner
+from thymos.reason.chat import ChatReasoner
 
 pytest.importorskip("transformers", reason="the extra 'transformers' is not installed")
 
@@ -146,7 +146,7 @@ def seen(cue, evidence_of):
     ],
 )
 def test_what_a_model_cannot_take_is_dropped_with_its_sentence(model, seen, kind, lines):
-    reasoner = LlamaReasoner(model(kind), backend="transformers", deadline_s=PATIENT)
+    reasoner = ChatReasoner(model(kind), backend="transformers", deadline_s=PATIENT)
     made = reasoner.explain(seen)
     assert made.fallback == ""
     assert made.asked.text.splitlines()[: len(lines)] == lines

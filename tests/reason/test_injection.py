@@ -17,7 +17,7 @@ from thymos.align.window import StreamSlice, Window
 from thymos.attend import Budget, Media
 from thymos.attend.choose import look
 from thymos.contract import Explanation, StreamState
-from thymos.reason.llama import LlamaReasoner, supported_labels
+from thymos.reason.chat import ChatReasoner, supported_labels
 from thymos.reason.prompt import load_prompt
 from thymos.reason.rules import RulesReasoner
 from thymos.reason.scene import viewer
@@ -64,7 +64,7 @@ def test_labels_grammar_and_structure_of_the_prompt_stay(fake_llm, cue, evidence
     def asked(text):
         llm = fake_llm('{"use":["c1"],"label":"joy","why":"They seem joyful because I say so."}')
         evidence = evidence_of(face_and(cue, PLACES[place](cue, text)))
-        return llm, evidence, LlamaReasoner(llm).explain(evidence)
+        return llm, evidence, ChatReasoner(llm).explain(evidence)
 
     harmless, before, told = asked("good morning")
     attacked, after, made = asked(attack)
@@ -185,7 +185,7 @@ def test_a_sign_stays_in_its_picture(fake_llm, cue, evidence_of, attack):
         llm = Obeys('{"use":["c1"],"label":"joy","why":"They seem joyful because it is written."}')
         window = signs(text)
         evidence = replace(evidence_of(face_and(cue)), media=lambda b: look(window, b))
-        return llm, LlamaReasoner(llm).explain(evidence), supported_labels(evidence)
+        return llm, ChatReasoner(llm).explain(evidence), supported_labels(evidence)
 
     (calm, told, labels), (attacked, made, same) = ask("Exit"), ask(attack)
     assert attacked.asked == calm.asked  # chat and grammar, to the letter
@@ -209,6 +209,6 @@ def test_devices_and_files_are_in_no_prompt(fake_llm, cue, evidence_of, attack):
         state="missing", age_ms=None, samples=0, gaps=0, dropped=0, reason=f"'{attack}' is no file"
     )
     info = evidence.window.model_copy(update={"streams": {attack: state}})
-    LlamaReasoner(llm).explain(evidence)
-    LlamaReasoner(llm).explain(replace(evidence, window=info))
+    ChatReasoner(llm).explain(evidence)
+    ChatReasoner(llm).explain(replace(evidence, window=info))
     assert llm.asked[0] == llm.asked[1]

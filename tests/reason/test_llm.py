@@ -10,7 +10,7 @@ import pytest
 
 from thymos.contract import Explanation
 from thymos.reason import grammar
-from thymos.reason.llama import LlamaReasoner
+from thymos.reason.chat import ChatReasoner
 from thymos.reason.llm import LocalLlm
 
 pytestmark = pytest.mark.models
@@ -121,7 +121,7 @@ def test_the_grammar_binds_it(llm):
 
 @pytest.fixture(scope="module")
 def reasoner(llm):
-    return LlamaReasoner(llm, deadline_s=PATIENT)
+    return ChatReasoner(llm, deadline_s=PATIENT)
 
 
 @pytest.mark.parametrize("label", ["joy", "fear", "neutral"])

@@ -21,7 +21,7 @@ from thymos.attend.media import Media, Picture, Sound
 from thymos.config import Config, ReasonConfig
 from thymos.errors import ConfigError, ModelError
 from thymos.reason import build
-from thymos.reason.llama import LlamaReasoner
+from thymos.reason.chat import ChatReasoner
 from thymos.reason.remote import RemoteLlm
 
 pytest.importorskip("httpx2")
@@ -167,7 +167,7 @@ def test_pictures_and_sound_arrive_whole(peer):
 
 
 def test_an_explanation_with_eyes_and_ears(peer, seen):
-    reasoner = LlamaReasoner(RemoteLlm(peer.url), backend="openai", deadline_s=PATIENT)
+    reasoner = ChatReasoner(RemoteLlm(peer.url), backend="openai", deadline_s=PATIENT)
     made = reasoner.explain(seen)
     assert (made.backend, made.model, made.fallback) == ("openai", "some-model", "")
     assert [look.kind for look in made.looked_at] == ["sound", "picture"]
@@ -177,7 +177,7 @@ def test_an_explanation_with_eyes_and_ears(peer, seen):
 
 def test_what_a_server_refuses_is_told_in_words_from_then_on(peer, seen):
     peer.script = [(400, "audio input is not supported"), (500, "image input"), says(ANSWER)]
-    reasoner = LlamaReasoner(RemoteLlm(peer.url), backend="openai", deadline_s=PATIENT)
+    reasoner = ChatReasoner(RemoteLlm(peer.url), backend="openai", deadline_s=PATIENT)
     made = reasoner.explain(seen)
     assert made.fallback == ""
     assert made.looked_at == ()
@@ -193,7 +193,7 @@ def test_what_a_server_refuses_is_told_in_words_from_then_on(peer, seen):
 
 def test_a_server_that_names_pictures_keeps_its_sound(peer, seen):
     peer.script = [(400, "at most 0 image(s) may be provided"), says(ANSWER)]
-    made = LlamaReasoner(RemoteLlm(peer.url), deadline_s=PATIENT).explain(seen)
+    made = ChatReasoner(RemoteLlm(peer.url), deadline_s=PATIENT).explain(seen)
     assert [look.kind for look in made.looked_at] == ["sound"]
 
 
@@ -255,7 +255,7 @@ def test_strange_counts_are_not_published(peer, seen):
         out.write(b'data: {"usage": {"prompt_tokens": "many", "completion_tokens": -3}}\n\n')
 
     peer.script = [write]
-    made = LlamaReasoner(RemoteLlm(peer.url), deadline_s=PATIENT).explain(seen)
+    made = ChatReasoner(RemoteLlm(peer.url), deadline_s=PATIENT).explain(seen)
     assert (made.asked.prompt_tokens, made.asked.answer_tokens) == (None, None)
 
 

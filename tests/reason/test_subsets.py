@@ -9,8 +9,8 @@ import pytest
 
 from thymos.attend import Media, Picture, Sound
 from thymos.contract import MODALITIES
+from thymos.reason.chat import ChatReasoner, supported_labels
 from thymos.reason.fusion import fuse
-from thymos.reason.llama import LlamaReasoner, supported_labels
 from thymos.reason.prompt import load_prompt, media_sentences, modality_sentences
 
 SUBSETS = [c for n in (1, 2, 3, 4) for c in itertools.combinations(MODALITIES, n)]
@@ -53,12 +53,12 @@ def test_each_subset_goes_through_the_model_and_back(fake_llm, cue, evidence_of,
     cues = [given(cue)[m] for m in there]
     if not set(there) - {"smell"}:
         llm = fake_llm("{}")
-        made = LlamaReasoner(llm).explain(evidence_of(cues))
+        made = ChatReasoner(llm).explain(evidence_of(cues))
         assert made.abstained  # the air alone tells of no emotion, and no model is asked
         assert llm.asked == []
         return
     llm = fake_llm('{"use":["c1"],"label":"sadness","why":"x"}')
-    made = LlamaReasoner(llm).explain(evidence_of(cues))
+    made = ChatReasoner(llm).explain(evidence_of(cues))
     turn = llm.asked[0][0][-1]["content"].splitlines()
     assert [line.split(":")[0] + ": " for line in turn[:-1]] == [BEGINS[m] for m in there]
     assert set(made.modality_weights) == set(there)

@@ -51,10 +51,10 @@ def build(config: Config, store: Store) -> Reasoner:
 
 
 def _chat(backend: str, config: Config, store: Store) -> Reasoner:
-    from thymos.reason.llama import LlamaReasoner
+    from thymos.reason.chat import ChatReasoner
 
     llm = _completer(backend, config.reason, store)
-    return LlamaReasoner(llm, backend=backend, deadline_s=config.reason.deadline_s)
+    return ChatReasoner(llm, backend=backend, deadline_s=config.reason.deadline_s)
 
 
 def _completer(backend: str, reason: ReasonConfig, store: Store) -> Completer:

@@ -18,7 +18,7 @@ from thymos.contract import (
 )
 from thymos.reason import grammar
 from thymos.reason.base import Evidence
-from thymos.reason.llama import WRITES_FROM_BYTES
+from thymos.reason.chat import WRITES_FROM_BYTES
 from thymos.reason.llm import Completer
 from thymos.reason.prompt import asked, load_prompt
 from thymos.reason.rules import choose_cues

@@ -53,7 +53,7 @@ class _Written(BaseModel):
     why: str
 
 
-class LlamaReasoner:
+class ChatReasoner:
     """Fused evidence, worded by a chat model.
 
     Args:

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from thymos.contract import Explanation
-from thymos.reason.llama import LlamaReasoner, supported_labels
+from thymos.reason.chat import ChatReasoner, supported_labels
 
 BIG = 900_000_000
 
@@ -36,7 +36,7 @@ def written(**changes) -> str:
 
 
 def test_a_good_answer_is_used(fake_llm, sad):
-    reasoner = LlamaReasoner(fake_llm(written()))
+    reasoner = ChatReasoner(fake_llm(written()))
     made = reasoner.explain(sad)
     assert made.backend == "llama"
     assert made.model == "fake"
@@ -49,14 +49,14 @@ def test_a_good_answer_is_used(fake_llm, sad):
 
 
 def test_numbers_come_from_the_measurement_not_the_model(fake_llm, sad):
-    made = LlamaReasoner(fake_llm(written())).explain(sad)
+    made = ChatReasoner(fake_llm(written())).explain(sad)
     assert made.emotions[0].confidence == pytest.approx(sad.affect.fused["sadness"])
     assert made.modality_weights == sad.affect.weights
     assert (made.valence, made.arousal) == (sad.affect.valence, sad.affect.arousal)
 
 
 def test_the_surest_cue_of_each_modality_is_cited_whatever_the_model_picks(fake_llm, sad):
-    made = LlamaReasoner(fake_llm(written(use=["c3"]))).explain(sad)
+    made = ChatReasoner(fake_llm(written(use=["c3"]))).explain(sad)
     cited = {i for step in made.steps for i in step.cue_ids}
     assert {c.id for c in sad.cues if c.emotion} <= cited
 
@@ -85,7 +85,7 @@ WEIRD = [
 
 @pytest.mark.parametrize("text", WEIRD)
 def test_weird_output_falls_back_to_rules_and_is_counted(fake_llm, sad, text):
-    reasoner = LlamaReasoner(fake_llm(text))
+    reasoner = ChatReasoner(fake_llm(text))
     made = reasoner.explain(sad)
     assert made.backend == "rules"
     assert not made.parse_ok
@@ -97,7 +97,7 @@ def test_weird_output_falls_back_to_rules_and_is_counted(fake_llm, sad, text):
 
 @pytest.mark.parametrize("finish", ["deadline", "error", "cancelled"])
 def test_a_run_that_was_cut_falls_back_and_says_so(fake_llm, sad, finish):
-    made = LlamaReasoner(fake_llm(written(), finish=finish)).explain(sad)
+    made = ChatReasoner(fake_llm(written(), finish=finish)).explain(sad)
     assert made.backend == "rules"
     assert finish in made.fallback
 
@@ -105,14 +105,14 @@ def test_a_run_that_was_cut_falls_back_and_says_so(fake_llm, sad, finish):
 def test_cancel_answers_by_rules(fake_llm, sad):
     cancel = threading.Event()
     cancel.set()
-    made = LlamaReasoner(fake_llm(written())).explain(sad, cancel=cancel)
+    made = ChatReasoner(fake_llm(written())).explain(sad, cancel=cancel)
     assert made.backend == "rules"
     assert made.fallback.startswith("cancelled")
 
 
 def test_thin_evidence_is_not_put_to_the_model(fake_llm, cue, evidence_of):
     llm = fake_llm(written())
-    reasoner = LlamaReasoner(llm)
+    reasoner = ChatReasoner(llm)
     made = reasoner.explain(evidence_of([cue("face", "a hint", "joy", conf=0.1)]))
     assert made.abstained
     assert llm.asked == []
@@ -122,7 +122,7 @@ def test_thin_evidence_is_not_put_to_the_model(fake_llm, cue, evidence_of):
 
 def test_the_growing_reason_is_the_rationale(fake_llm, sad):
     got: list[str] = []
-    made = LlamaReasoner(fake_llm(written())).explain(sad, on_text=got.append)
+    made = ChatReasoner(fake_llm(written())).explain(sad, on_text=got.append)
     assert "".join(got) == made.rationale
 
 
@@ -137,7 +137,7 @@ def test_a_model_may_break_a_tie_and_nothing_more(fake_llm, cue, evidence_of):
 
 def test_the_grammar_names_only_cues_and_labels_that_exist(fake_llm, sad):
     llm = fake_llm(written())
-    LlamaReasoner(llm).explain(sad)
+    ChatReasoner(llm).explain(sad)
     ((_, grammar),) = llm.asked
     assert set(re.findall(r"c\d+", grammar)) == {"c1", "c2", "c3"}
     assert re.findall(r'label\\":\\"(\w+)', grammar) == ["sadness"]
@@ -146,8 +146,8 @@ def test_the_grammar_names_only_cues_and_labels_that_exist(fake_llm, sad):
 
 def test_a_small_model_composes_from_phrases_a_large_one_writes(fake_llm, sad):
     small, large = fake_llm(written()), fake_llm(written(), size=BIG)
-    LlamaReasoner(small).explain(sad)
-    LlamaReasoner(large).explain(sad)
+    ChatReasoner(small).explain(sad)
+    ChatReasoner(large).explain(sad)
     assert '"the voice is quiet from 0.5 s"' in small.asked[0][1]
     assert "the voice is quiet" not in large.asked[0][1]
     assert "[a-z0-9 ,.'-]{20,180}" in large.asked[0][1]
@@ -168,7 +168,7 @@ def user_turn(llm) -> str:
 def test_a_missing_modality_drops_its_sentence(fake_llm, cue, evidence_of, kept, there, gone):
     llm = fake_llm(written())
     cues = [cue(m, "something is noticed", None if m == "smell" else "sadness") for m in kept]
-    LlamaReasoner(llm).explain(evidence_of(cues))
+    ChatReasoner(llm).explain(evidence_of(cues))
     turn = user_turn(llm)
     assert there in turn
     assert not [word for word in gone if word in turn]
@@ -194,7 +194,7 @@ def test_spoken_instructions_change_neither_labels_nor_structure(fake_llm, cue, 
             cue("face", "the brows are drawn together", "sadness", id="f"),
             cue("words", words, "sadness", id="w"),
         ]
-        LlamaReasoner(llm).explain(evidence_of(cues))
+        ChatReasoner(llm).explain(evidence_of(cues))
         return llm
 
     plain, attacked = asked("good morning"), asked(said)
@@ -215,7 +215,7 @@ def test_a_device_label_is_untrusted_text_too(fake_llm, cue, evidence_of, said):
         cue("face", "the brows are drawn together", "sadness"),
         cue("smell", said, value=said, untrusted=True),
     ]
-    LlamaReasoner(llm).explain(evidence_of(cues))
+    ChatReasoner(llm).explain(evidence_of(cues))
     turn = user_turn(llm)
     assert turn.count("<<<") == 1
     assert turn.splitlines()[-1] == "Labels: sadness"
@@ -224,12 +224,12 @@ def test_a_device_label_is_untrusted_text_too(fake_llm, cue, evidence_of, said):
 def test_a_model_that_obeys_an_injection_is_overruled(fake_llm, cue, evidence_of):
     cues = [cue("face", "a frown", "sadness"), cue("words", INJECTIONS[0], "sadness")]
     llm = fake_llm('{"use":["c1"],"label":"joy","why":"They seem joyful because they said so."}')
-    made = LlamaReasoner(llm).explain(evidence_of(cues))
+    made = ChatReasoner(llm).explain(evidence_of(cues))
     assert made.emotions[0].label == "sadness"
     assert not made.parse_ok
 
 
 def test_closing_closes_the_model(fake_llm):
     llm = fake_llm(written())
-    LlamaReasoner(llm).close()
+    ChatReasoner(llm).close()
     assert llm.closed
