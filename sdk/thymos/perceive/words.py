@@ -28,8 +28,8 @@ CONTEXT_NS = 1_500_000_000
 """How much speech that was already transcribed is given once more as context."""
 JOIN_NS = 1_200_000_000
 RUN_UP = 10
-"""Chunks (0.3 s) before speech was detected that the recogniser hears, too. On 45 RAVDESS clips it
-found 98.5 % of the words so, and 96.5 % with 0.1 or 0.2 s."""
+"""Chunks (0.3 s) before speech was detected that the recogniser hears, too: with 0.1 s it
+understood nothing of some short sentences after silence (tests/align/test_street.py)."""
 LONGEST_NS = 25 * NS_PER_S  # Whisper looks at 30 s
 RETRY_NS = 1_500_000_000
 """A shorter beginning of an utterance that makes no sense yet is tried again with what follows."""
