@@ -18,6 +18,8 @@ ALLOWED = {
         "thymos.samples",
         "thymos.clock",
         "thymos.errors",
+        "thymos.smell.formats",
+        "thymos.smell.frame",
     ),
     "calibration/thymos_calibration": ("thymos_calibration", "thymos", "thymos_drivers"),
     "nodes/thymos_nodes": OURS,

@@ -13,7 +13,19 @@ from typing import Annotated
 import typer
 
 import thymos
-from thymos.cli import bench, demo, devices, doctor, explain, live, models, recover, replay, train
+from thymos.cli import (
+    bench,
+    demo,
+    devices,
+    doctor,
+    explain,
+    live,
+    models,
+    recover,
+    replay,
+    smell,
+    train,
+)
 from thymos.cli import eval as evaluation
 from thymos.cli.output import stderr
 from thymos.errors import ThymosError
@@ -65,6 +77,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
 app.add_typer(train.app, name="train")
 app.add_typer(evaluation.app, name="eval")
+app.add_typer(smell.app, name="smell")
 
 
 def _mount() -> None:

@@ -1,0 +1,15 @@
+"""`thymos smell …`: look at a nose, teach it, convert its files. One file a command."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(
+    help="Electronic noses: watch one live, teach it an odour, check and convert recordings.",
+    no_args_is_help=True,
+)
+
+
+@app.callback()
+def smell() -> None:
+    """Electronic noses: watch one live, teach it an odour, check and convert recordings."""
