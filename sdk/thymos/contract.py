@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = "1.2.0"
+SCHEMA_VERSION = "1.3.0"
 
 Modality = Literal["face", "voice", "words", "smell"]
 MODALITIES: tuple[Modality, ...] = ("face", "voice", "words", "smell")
@@ -134,6 +134,11 @@ class Cue(Model):
     )
     language: str = Field(
         default="", description="Of a transcript: ISO 639-1 code, found or assumed (see `text`)."
+    )
+    began_ns: tuple[int, int] | None = Field(
+        default=None,
+        description="Of a smell: earliest and latest capture time at which it can have begun in "
+        "the air; the sensor lags behind it. Null if it is not known or does not lag.",
     )
 
 
@@ -262,7 +267,7 @@ class Guard(Model):
 
     action: Literal["none", "replaced", "silenced", "warned"]
     reason: str = ""
-    danger: Literal["none", "smoke", "gas", "solvent", "harm"] = "none"
+    danger: Literal["none", "smoke", "gas", "spoiled_food", "solvent", "harm"] = "none"
 
 
 class Response(Model):
@@ -277,6 +282,14 @@ class Response(Model):
     answers: str = Field(default="", description="Id of the window whose explanation it answers.")
     spoken: str = Field(default="", description="File name of the spoken answer, if any.")
     asked: Asked | None = Field(default=None, description="Null if no model was asked.")
+
+
+class Alert(Model):
+    """A danger that was answered at once, without waiting for a window or a model."""
+
+    t_ns: int = Field(description="Capture time of the sample that showed it.")
+    cue: Cue = Field(description="What was noticed, how sure, since when; its id is empty.")
+    response: Response = Field(description="What was said; its `answers` is empty.")
 
 
 class SourceInfo(Model):
@@ -307,6 +320,10 @@ class WindowReport(Model):
     sources: tuple[SourceInfo, ...] = ()
     notes: tuple[str, ...] = Field(
         default=(), description="What was lacking or degraded, in words."
+    )
+    alerts: tuple[Alert, ...] = Field(
+        default=(),
+        description="Dangers answered at once before the window's end, since the report before.",
     )
 
     def line(self) -> str:
