@@ -12,6 +12,7 @@
     │   └── NotCalibratedError this was never calibrated
     ├── ModelError             weights are missing or damaged, or a backend cannot run
     ├── RecordingError         a recording cannot be written or read
+    ├── FrameError             a smell frame contradicts itself, or its text is none
     ├── SharedMemoryError      a stream cannot be shared between processes
     └── MissingExtraError      a library of an optional extra is not installed
 
@@ -75,6 +76,10 @@ class ModelError(ThymosError):
 
 class RecordingError(ThymosError):
     """A recording cannot be written or read."""
+
+
+class FrameError(ThymosError):
+    """A smell frame contradicts itself, or a text or file does not hold one."""
 
 
 class SharedMemoryError(ThymosError):

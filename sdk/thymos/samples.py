@@ -11,10 +11,13 @@ import enum
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from thymos.smell.frame import SmellFrame
 
 Payload = NDArray[Any]
 
@@ -99,6 +102,8 @@ class Sample:
         flags: Validity.
         note: Why a sample is invalid or odd, for people; empty if there is nothing to say.
         encoded: The same payload as the device sent it, where it was asked to keep it.
+        smell: All that a nose said, of which the payload is what may be used. Where both tell
+            (times, number, flags, note) the sample is right.
     """
 
     stream: str
@@ -109,6 +114,7 @@ class Sample:
     flags: Flag = Flag.OK
     note: str = ""
     encoded: Encoded | None = None
+    smell: SmellFrame | None = None
 
     @property
     def latency_ns(self) -> int:
