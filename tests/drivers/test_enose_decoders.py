@@ -11,12 +11,12 @@ from helpers_noses import Cyranose, RpiOdor
 
 from thymos.errors import ConfigError
 from thymos.samples import Counters
+from thymos.smell.validity import Validity
 from thymos_drivers.enose.cyranose import ANSWER_NS, QUESTION, CyranoseDecoder
 from thymos_drivers.enose.detect import Wish
 from thymos_drivers.enose.intake import Intake
 from thymos_drivers.enose.text import SYNC_EVERY_NS, TextDecoder
 from thymos_drivers.enose.tue import TueDecoder
-from thymos_drivers.enose.validity import Validity
 from thymos_drivers.enose.wire import WireDecoder
 
 MS = 1_000_000

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thymos.smell.validity import Validity
 from thymos_drivers.enose.columns import read_header
 from thymos_drivers.enose.recognise import LineKind, recognise
 from thymos_drivers.enose.rows import Assembler
-from thymos_drivers.enose.validity import Validity
 
 HEADER_5 = (
     "TimeStamp(ms), Temperature(deg C), Pressure(Pa), Humidity(%), Gas resistance(ohm), "

@@ -32,8 +32,8 @@ from thymos.samples import (
     StreamSpec,
     frozen,
 )
+from thymos.smell.validity import Validity
 from thymos_drivers.base import BaseSource
-from thymos_drivers.enose.validity import Validity
 from thymos_drivers.media_info import check_file
 
 SUFFIX = ".bmerawdata"

@@ -31,9 +31,9 @@ from thymos.samples import (
     StreamSpec,
     frozen,
 )
+from thymos.smell.validity import Validity
 from thymos_drivers.base import BaseSource
 from thymos_drivers.enose.columns import climate_value, read_header
-from thymos_drivers.enose.validity import Validity
 from thymos_drivers.media_info import check_file
 
 DEFAULT_RATE_HZ = 1.0

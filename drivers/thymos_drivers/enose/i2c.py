@@ -38,8 +38,8 @@ from thymos.samples import (
     StreamSpec,
     frozen,
 )
+from thymos.smell.validity import Validity
 from thymos_drivers.base import BaseSource, need, number
-from thymos_drivers.enose.validity import Validity
 
 ADDRESSES = (0x76, 0x77)
 DEFAULT_BUS = 1

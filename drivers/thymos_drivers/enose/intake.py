@@ -17,10 +17,10 @@ from thymos.samples import (
     Sample,
     frozen,
 )
+from thymos.smell.validity import Validity
 from thymos_drivers.enose.decoder import Decoder, Reading
 from thymos_drivers.enose.losses import Clarity, Losses
 from thymos_drivers.enose.text import TextDecoder
-from thymos_drivers.enose.validity import Validity
 
 CHECK_CABLE = "check cable, ground and speed of the port"
 _RESTARTED_S = 5.0
