@@ -1,0 +1,226 @@
+"""Danger in the air, reading by reading: two stages, held against single bad readings.
+
+A *hint* (`possible_danger`) is a recogniser that is not sure, or a nose that has learnt nothing
+whose sensor made for a dangerous gas answers most. An *alarm* (`danger`) is a recogniser that is
+sure, or such a pattern that is strong and lasts. What is told of it, how often, and to whom is
+not decided here (`thymos.respond.warn`).
+
+Every MOX sensor answers many gases: this is no certified detector.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+from thymos.align.window import Window
+from thymos.contract import Cue
+from thymos.samples import NS_PER_S
+from thymos.smell.meaning.table import Danger, meaning_of, table
+
+ALARM, HINT = "danger", "possible_danger"
+"""Names of the cues."""
+Stage = Literal["", "hint", "alarm"]
+
+SURE = 0.5
+"""A recogniser this sure raises an alarm: the same bound as in `thymos.respond.guard`."""
+MAYBE = 0.3
+HOLD_NS = NS_PER_S
+"""A recognised danger must hold so long, and for so many readings, before it is believed."""
+HOLD_READINGS = 3
+PATTERN_HINT = 3.0
+"""Strength in thresholds from which a mere pattern counts."""
+PATTERN_HINT_NS = 5 * NS_PER_S
+PATTERN_ALARM = 8.0
+PATTERN_ALARM_NS = 20 * NS_PER_S
+REMIND_NS = 30 * NS_PER_S
+"""While an alarm lasts it is reported again so often; whether it is *said* again is decided by the
+responder."""
+GAP_NS = 5 * NS_PER_S
+"""What holds does not outlast a gap without readings."""
+PENDING = 16
+
+PATTERNS: dict[str, Danger] = {
+    "co": "smoke",
+    "ch4": "gas_leak",
+    "lpg": "gas_leak",
+    "h2": "gas_leak",
+}
+"""What it may be when the sensor made for a gas answers most, without learnt odours."""
+_MAYBE = {
+    "smoke": "smoke or another combustion gas",
+    "gas_leak": "a combustible gas",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sniff:
+    """One valid reading, as the perceiver judges it.
+
+    Attributes:
+        t_ns: Capture time.
+        onset_ns: Reading with which the smell began; None if the air is clean.
+        label: What the recogniser says; empty or `unknown` if it says nothing.
+        confidence: How sure it is, 0 … 1.
+        strength: Largest response, in thresholds of its channel.
+        channel: Name of that channel.
+        fading: The source is gone, the sensor recovers.
+        began_ns: Earliest and latest time of the onset in the air, if known.
+    """
+
+    t_ns: int
+    onset_ns: int | None
+    label: str = ""
+    confidence: float = 0.0
+    strength: float = 0.0
+    channel: str = ""
+    fading: bool = False
+    began_ns: tuple[int, int] | None = None
+
+
+@dataclass(slots=True)
+class _Held:
+    """Since when and for how many readings in a row a suspicion holds."""
+
+    since_ns: int
+    readings: int = 1
+
+
+@dataclass(slots=True)
+class _Episode:
+    """One smell, from onset until the air is clean."""
+
+    onset_ns: int
+    stage: Stage = ""
+    danger: Danger = "none"
+    told_ns: int | None = None  # last report
+    held: dict[tuple[Danger, str], _Held] = field(default_factory=dict)
+    last: Cue | None = None
+    alive_ns: int = 0  # last reading at which a suspicion held
+
+
+class DangerWatch:
+    """Follows one nose. Depends on the readings alone, hence the same in a replay."""
+
+    def __init__(self) -> None:
+        self._episode: _Episode | None = None
+        self._last_ns: int | None = None
+        self._found: deque[Cue] = deque(maxlen=PENDING)
+        self._shown: deque[Cue] = deque(maxlen=PENDING)
+
+    def take(self, sniff: Sniff) -> None:
+        """Judge one reading."""
+        if sniff.onset_ns is None:
+            self._episode = None
+            self._last_ns = sniff.t_ns
+            return
+        if self._episode is None or self._episode.onset_ns != sniff.onset_ns:
+            self._episode = _Episode(sniff.onset_ns)
+        episode = self._episode
+        if self._last_ns is not None and sniff.t_ns - self._last_ns > GAP_NS:
+            episode.held.clear()
+        self._last_ns = sniff.t_ns
+        stage, danger, why = self._judge(episode, sniff)
+        if not stage:
+            return
+        episode.alive_ns = sniff.t_ns
+        if self._worth_telling(episode, stage, danger, sniff.t_ns):
+            cue = _cue(stage, danger, why, sniff)
+            episode.stage, episode.danger, episode.told_ns = stage, danger, sniff.t_ns
+            episode.last = cue
+            self._found.append(cue)
+            self._shown.append(cue)
+        elif episode.last is not None:
+            ongoing = episode.last.model_copy(update={"t1_ns": sniff.t_ns})
+            episode.last = ongoing
+            self._shown[-1] = ongoing
+
+    def drain(self) -> list[Cue]:
+        """Take what is to be told at once, found since the last call."""
+        found = list(self._found)
+        self._found.clear()
+        return found
+
+    def cues(self, window: Window) -> list[Cue]:
+        """The worst that was noticed in a window: an alarm, else a hint, else nothing."""
+        inside = [
+            cue for cue in self._shown if cue.t0_ns < window.t1_ns and cue.t1_ns >= window.t0_ns
+        ]
+        alarms = [cue for cue in inside if cue.name == ALARM]
+        return (alarms or inside)[-1:]
+
+    @staticmethod
+    def _worth_telling(episode: _Episode, stage: Stage, danger: Danger, t_ns: int) -> bool:
+        if episode.told_ns is None or (episode.stage == "hint" and stage == "alarm"):
+            return True
+        if stage == "alarm":
+            return danger != episode.danger or t_ns - episode.told_ns >= REMIND_NS
+        return False
+
+    def _judge(self, episode: _Episode, sniff: Sniff) -> tuple[Stage, Danger, str]:
+        """The stage that holds at this reading, with the class and the reason."""
+        suspicions = {} if sniff.fading else _suspicions(sniff)
+        for key in [k for k in episode.held if k not in suspicions]:
+            del episode.held[key]
+        best: tuple[Stage, Danger, str] = ("", "none", "")
+        for (danger, why), bounds in suspicions.items():
+            held = episode.held.get((danger, why))
+            if held is None:
+                held = episode.held[danger, why] = _Held(sniff.t_ns)
+            else:
+                held.readings += 1
+            lasted = sniff.t_ns - held.since_ns
+            if lasted >= bounds[1] and held.readings >= HOLD_READINGS and not best[0]:
+                best = (bounds[0], danger, why)
+        return best
+
+
+def _suspicions(sniff: Sniff) -> dict[tuple[Danger, str], tuple[Stage, int]]:
+    """What this reading alone suspects, with the stage it leads to and how long it must hold.
+
+    Worst first. A label that the table calls harmless, surely recognised, answers for the pattern.
+    """
+    found: dict[tuple[Danger, str], tuple[Stage, int]] = {}
+    meaning = meaning_of(sniff.label)
+    if meaning.dangerous and sniff.confidence >= SURE:
+        found[meaning.danger, "recognised"] = ("alarm", HOLD_NS)
+    if meaning.dangerous and sniff.confidence >= MAYBE:
+        found[meaning.danger, "perhaps"] = ("hint", HOLD_NS)
+    pattern = PATTERNS.get(sniff.channel.strip().casefold())
+    if pattern is None or meaning.known:
+        return found
+    if sniff.strength >= PATTERN_ALARM:
+        found[pattern, "strong"] = ("alarm", PATTERN_ALARM_NS)
+    if sniff.strength >= PATTERN_HINT:
+        found[pattern, "pattern"] = ("hint", PATTERN_HINT_NS)
+    return found
+
+
+def _cue(stage: Stage, danger: Danger, why: str, sniff: Sniff) -> Cue:
+    """The cue of a suspicion that held; its value is the class, in our words only."""
+    row = table().dangers[danger]
+    if why in ("recognised", "perhaps"):
+        says = meaning_of(sniff.label).says
+        text = f"the air smells like {says}" if stage == "alarm" else f"possibly {says}"
+        sure = sniff.confidence
+    else:
+        says = _MAYBE.get(danger, row.says)
+        lasting = ", strongly and for long" if why == "strong" else ""
+        text = (
+            f"possibly {says}: of all gas sensors the one made for it answers most{lasting}, "
+            "but every such sensor answers many gases"
+        )
+        sure = SURE if stage == "alarm" else MAYBE
+    assert sniff.onset_ns is not None  # noqa: S101
+    return Cue(
+        id="",
+        modality="smell",
+        name=ALARM if stage == "alarm" else HINT,
+        value=danger,
+        confidence=round(min(1.0, sure), 3),
+        t0_ns=sniff.onset_ns,
+        t1_ns=sniff.t_ns,
+        began_ns=sniff.began_ns,
+        text=text,
+    )
