@@ -20,6 +20,7 @@ ALLOWED = {
         "thymos.errors",
         "thymos.smell.formats",
         "thymos.smell.frame",
+        "thymos.smell.stream",
         "thymos.smell.validity",
     ),
     "calibration/thymos_calibration": ("thymos_calibration", "thymos", "thymos_drivers"),

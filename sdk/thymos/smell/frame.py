@@ -305,7 +305,9 @@ class SmellFrame(Exact):
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        """Which channels may be used [channels]."""
+        """Which channels may be used [channels]; none of a reading that is flagged INVALID."""
+        if Flag.INVALID in self.flags:
+            return np.zeros(len(self.faults), dtype=np.bool_)
         good = np.array([fault is Fault.NONE for fault in self.faults], dtype=np.bool_)
         return good & np.isfinite(self.values)
 
