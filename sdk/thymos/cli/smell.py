@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from thymos.cli import smell_live
+
 app = typer.Typer(
     help="Electronic noses: watch one live, teach it an odour, check and convert recordings.",
     no_args_is_help=True,
@@ -13,3 +15,6 @@ app = typer.Typer(
 @app.callback()
 def smell() -> None:
     """Electronic noses: watch one live, teach it an odour, check and convert recordings."""
+
+
+app.command()(smell_live.live)

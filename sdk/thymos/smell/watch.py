@@ -1,0 +1,344 @@
+"""Watches one nose and says at any moment how it is: the only place that fills a `SmellView`.
+
+It computes nothing about smells. Samples go to the same `SmellPerceiver` as in a run; once a
+second of capture time it is asked what it perceived. What is added here is counting: the rate, the
+losses, and the last minute of each channel in bins of a second. Memory is constant.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from thymos.align.window import Window
+from thymos.config import PerceiveConfig
+from thymos.contract import Cue
+from thymos.events import Observer
+from thymos.perceive.smell import SmellPerceiver
+from thymos.samples import (
+    CLIMATE,
+    NS_PER_S,
+    Counters,
+    Flag,
+    Health,
+    HealthReport,
+    Kind,
+    Sample,
+    StreamSpec,
+    gas_channels,
+)
+from thymos.smell.frame import F64
+from thymos.smell.view import (
+    FAULT_WORDS,
+    NAN,
+    PAST_BINS,
+    AirView,
+    ChannelView,
+    DangerView,
+    EventView,
+    LinkView,
+    OdourView,
+    SmellView,
+)
+from thymos.smell.watch_signal import SignalView, signal_of
+
+MAX_EVENTS = 50
+QUIET_PERIODS = 5
+EVENTS = {
+    "odour_onset": "a smell begins",
+    "odour_fading": "the smell begins to fade",
+    "odour_cleared": "the air is clean again",
+}
+_LEAP_NS = 300 * NS_PER_S  # a jump of the clock: what lies between was not perceived
+
+
+class SmellWatch(Observer):
+    """An observer of one electronic nose; the first that is announced.
+
+    Args:
+        config: Settings of the perceiver (its clean air).
+    """
+
+    def __init__(self, config: PerceiveConfig | None = None) -> None:
+        self._config = config or PerceiveConfig()
+        self._lock = threading.Lock()
+        self._spec: StreamSpec | None = None
+        self._perceiver = SmellPerceiver(self._config)
+        self._newest: Sample | None = None
+        self._begin_ns: int | None = None
+        self._due_ns = 0
+        self._windows = 0
+        self._times: deque[int] = deque(maxlen=256)
+        self._received = self._lost = self._invalid = 0
+        self._state = ""  # what the source complains of
+        self._counters = Counters()
+        self._odour = OdourView()
+        self._danger: DangerView | None = None
+        self._events: deque[EventView] = deque(maxlen=MAX_EVENTS)
+        self._happened = 0
+        self._notes: tuple[str, ...] = ()
+
+    @property
+    def spec(self) -> StreamSpec | None:
+        """The stream that is watched; None before one was announced."""
+        return self._spec
+
+    def on_stream(self, spec: StreamSpec) -> None:
+        """Begin to watch it.
+
+        Raises:
+            ConfigError: The clean air of the settings belongs to another nose.
+        """
+        if spec.kind is not Kind.GAS or self._spec is not None:
+            return
+        with self._lock:
+            self._perceiver.start(spec)
+            self._spec = spec
+            self._gas = list(gas_channels(spec)) if spec.channels else list(range(spec.shape[-1]))
+            period_s = 1.0 / spec.rate_hz if spec.rate_hz > 0 else 1.0
+            self._past = _Past(len(self._gas), max(1, min(600, math.ceil(period_s))))
+
+    def on_sample(self, sample: Sample) -> None:
+        """Take a reading in."""
+        if self._spec is None or sample.stream != self._spec.name:
+            return
+        with self._lock:
+            if self._begin_ns is None:
+                self._begin_ns = sample.t_ns
+                self._due_ns = sample.t_ns + NS_PER_S
+            self._ask(sample.t_ns)
+            self._count(sample)
+            self._perceiver.observe(sample)
+            self._newest = sample
+            self._past.take(sample.t_ns, self._signal().response)
+
+    def on_note(self, text: str) -> None:
+        """Keep what the device says of itself: unplugged, back, losses."""
+        with self._lock:
+            t_ns = self._newest.t_ns if self._newest is not None else 0
+            self._happen(EventView("link", t_ns, t_ns, t_ns, text))
+
+    def link(self, health: HealthReport, counters: Counters) -> None:
+        """Take in how the source feels and what it counted; live sources know more than samples."""
+        calm = health.health in (Health.OK, Health.STARTING)
+        with self._lock:
+            self._state = "" if calm else f"{health.health.value}: {health.reason}".rstrip(": ")
+            self._counters = replace(counters)
+
+    def view(self, now_ns: int | None = None) -> SmellView:
+        """How the nose is.
+
+        Args:
+            now_ns: The moment, on the clock of the capture times; that of the newest reading if
+                None.
+
+        Raises:
+            ValueError: No stream was announced.
+        """
+        with self._lock:
+            if self._spec is None:
+                raise ValueError("no nose is watched yet")
+            newest = self._newest
+            moment = now_ns if now_ns is not None else newest.t_ns if newest else 0
+            signal = self._signal(moment)
+            return SmellView(
+                stream=self._spec.name,
+                device=self._spec.device,
+                origin=self._spec.origin.value,
+                now_ns=moment,
+                begin_ns=self._begin_ns,
+                channels=self._channels(signal),
+                bin_s=self._past.bin_s,
+                link=self._link(moment),
+                baseline=signal.baseline,
+                air=self._air(),
+                phase=signal.phase,
+                phase_since_ns=signal.phase_since_ns,
+                warm=signal.warm,
+                warm_left_s=signal.warm_left_s,
+                odour=self._odour,
+                danger=self._danger,
+                drift=signal.drift,
+                events=tuple(self._events),
+                notes=self._notes,
+            )
+
+    def fresh(self, seen: int) -> tuple[int, tuple[EventView, ...]]:
+        """Events after the first `seen`, and how many there have been in all.
+
+        Of very many that came at once the last `MAX_EVENTS` are kept.
+        """
+        with self._lock:
+            new = self._happened - seen
+            return self._happened, tuple(self._events)[-new:] if new > 0 else ()
+
+    def _happen(self, event: EventView) -> None:
+        self._events.append(event)
+        self._happened += 1
+
+    # -- what comes in
+
+    def _count(self, sample: Sample) -> None:
+        newest = self._newest
+        if newest is not None and sample.seq > newest.seq + 1:
+            self._lost += sample.seq - newest.seq - 1
+        if self._times and not 0 <= sample.t_ns - self._times[-1] < _LEAP_NS:
+            self._times.clear()
+        self._times.append(sample.t_ns)
+        self._received += 1
+        self._invalid += bool(sample.flags & Flag.INVALID)
+
+    def _ask(self, t_ns: int) -> None:
+        """Ask the perceiver about each second that is over."""
+        if not -_LEAP_NS < t_ns - self._due_ns < _LEAP_NS:
+            self._due_ns = t_ns + NS_PER_S
+        while t_ns >= self._due_ns:
+            window = Window(f"w{self._windows:06}", self._due_ns - NS_PER_S, self._due_ns, {})
+            self._tell(self._perceiver.cues(window))
+            self._notes = self._perceiver.notes
+            self._windows += 1
+            self._due_ns += NS_PER_S
+
+    def _tell(self, cues: list[Cue]) -> None:
+        odour, danger = OdourView(), None
+        for cue in cues:
+            if cue.name in EVENTS:
+                self._happen(event_of(cue))
+            elif cue.name == "odour":
+                odour = odour_of(cue)
+            elif "danger" in cue.name:
+                danger = DangerView(str(cue.value), cue.confidence, cue.t0_ns, cue.text)
+        if danger is not None and self._danger is None:
+            text = f"danger: {danger.text or danger.kind}"
+            known = cues[-1].t1_ns
+            self._happen(EventView("danger", known, danger.since_ns, known, text))
+        self._odour, self._danger = odour, danger
+
+    # -- what goes out
+
+    def _signal(self, now_ns: int | None = None) -> SignalView:
+        return signal_of(self._perceiver, len(self._gas), self._newest, now_ns)
+
+    def _channels(self, signal: SignalView) -> tuple[ChannelView, ...]:
+        assert self._spec is not None  # noqa: S101
+        names = self._spec.channels or tuple(f"ch{k}" for k in range(len(self._gas)))
+        values = _payload(self._newest, self._spec)
+        past = self._past.rows()
+        return tuple(
+            ChannelView(
+                name=names[at],
+                unit=self._spec.extra.get(f"unit.{names[at]}", self._spec.unit),
+                value=float(values[at]) if at < len(values) else NAN,
+                response=float(signal.response[k]),
+                threshold=float(signal.threshold[k]),
+                fault=signal.faults[k],
+                why=FAULT_WORDS.get(signal.faults[k], ""),
+                past=tuple(past[k]),
+            )
+            for k, at in enumerate(self._gas)
+        )
+
+    def _link(self, now_ns: int) -> LinkView:
+        assert self._spec is not None  # noqa: S101
+        newest = self._newest
+        age_s = NAN if newest is None else max(0.0, (now_ns - newest.t_ns) / NS_PER_S)
+        times, rate = self._times, self._spec.rate_hz
+        span = (times[-1] - times[0]) / NS_PER_S if len(times) > 1 else 0.0
+        measured = (len(times) - 1) / span if span > 0 else 0.0
+        usual = rate or measured
+        silent = age_s > max(2.0, QUIET_PERIODS / usual if usual else 10.0)
+        plain = "waiting" if newest is None else "quiet" if silent else "ok"
+        return LinkView(
+            declared_hz=rate,
+            measured_hz=measured,
+            age_s=age_s,
+            received=self._received,
+            lost=max(self._lost, self._counters.dropped),
+            invalid=self._invalid,
+            reconnects=self._counters.reconnects,
+            state=self._state or plain,
+        )
+
+    def _air(self) -> AirView:
+        """Temperature, humidity and pressure beside the gas sensors, where it has such channels."""
+        assert self._spec is not None  # noqa: S101
+        values = _payload(self._newest, self._spec)
+        found = {
+            name.strip().lower(): float(value)
+            for name, value in zip(self._spec.channels, values, strict=False)
+            if name.strip().lower() in CLIMATE
+        }
+        return air_of(found)
+
+
+def air_of(found: Mapping[str, float]) -> AirView:
+    """From values by the name of their channel."""
+    return AirView(*(found.get(name, NAN) for name in ("temperature", "humidity", "pressure")))
+
+
+def event_of(cue: Cue) -> EventView:
+    """The event a cue tells of; its place in the air is an interval where the lag is known."""
+    began: tuple[int, int] | None = getattr(cue, "began_ns", None)
+    earliest, latest = began or (cue.t0_ns, cue.t1_ns)
+    return EventView(cue.name, cue.t1_ns, earliest, latest, EVENTS[cue.name])
+
+
+def odour_of(cue: Cue) -> OdourView:
+    """What a cue says the smell may be, most probable first."""
+    if isinstance(cue.value, dict):
+        shares = dict(cue.value)
+    else:
+        label = str(cue.value)
+        shares = {label: cue.confidence, "unknown": 1.0 - cue.confidence}
+        if label == "unknown":  # it is unknown; how sure that is, is no probability of a class
+            shares = {label: 1.0}
+    order = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))
+    return OdourView(tuple(order), cue.confidence, cue.t0_ns, cue.text)
+
+
+def _payload(sample: Sample | None, spec: StreamSpec) -> F64:
+    width = len(spec.channels) or spec.shape[-1]
+    if sample is None or sample.payload.size != width:
+        return np.full(width, np.nan)
+    return np.asarray(sample.payload, dtype=np.float64).ravel()
+
+
+class _Past:
+    """Means of the last `PAST_BINS` bins of each channel."""
+
+    def __init__(self, width: int, bin_s: int) -> None:
+        self.bin_s = bin_s
+        self._sum = np.zeros((PAST_BINS, width))
+        self._count = np.zeros((PAST_BINS, width))
+        self._newest: int | None = None
+
+    def take(self, t_ns: int, values: F64) -> None:
+        """Add the values of one moment; those that are NaN are left out."""
+        at = t_ns // (self.bin_s * NS_PER_S)
+        self._forget(at)
+        known = np.isfinite(values)
+        self._sum[at % PAST_BINS, known] += values[known]
+        self._count[at % PAST_BINS, known] += 1
+
+    def _forget(self, at: int) -> None:
+        """Empty the bins between the newest one and this one."""
+        if self._newest is None or not 0 <= at - self._newest < PAST_BINS:
+            self._sum[:], self._count[:] = 0.0, 0.0
+        else:
+            for gone in range(self._newest + 1, at + 1):
+                self._sum[gone % PAST_BINS], self._count[gone % PAST_BINS] = 0.0, 0.0
+        self._newest = at
+
+    def rows(self) -> list[list[float]]:
+        """Of each channel, oldest bin first."""
+        end = self._newest or 0
+        order = [(end - back) % PAST_BINS for back in range(PAST_BINS - 1, -1, -1)]
+        with np.errstate(invalid="ignore"):
+            means = self._sum[order] / self._count[order]
+        rows: list[list[float]] = means.T.tolist()
+        return rows
