@@ -20,11 +20,22 @@ from thymos.contract import Cue
 from thymos.reason.base import Evidence
 from thymos.reason.check import lexicon
 from thymos.respond.intents import transcript
+from thymos.smell.meaning import meaning_of
+from thymos.smell.meaning.danger import ALARM, HINT, SURE, Stage
 
-Danger = Literal["none", "smoke", "gas", "solvent", "harm"]
-ORDER: tuple[Danger, ...] = ("harm", "smoke", "gas", "solvent")
+Danger = Literal["none", "smoke", "gas", "spoiled_food", "solvent", "harm"]
+ORDER: tuple[Danger, ...] = ("harm", "smoke", "gas", "solvent", "spoiled_food")
+OF_CLASS: dict[str, Danger] = {
+    "smoke": "smoke",
+    "gas_leak": "gas",
+    "solvent": "solvent",
+    "spoiled_food": "spoiled_food",
+}
+"""Class of the odour table → name in the contract, which is older."""
+NAMES_SMELLS = frozenset({"odour", ALARM, "measure"})
+"""Cues whose text may tell of a danger; ratings and memories of a smell tell of none."""
 
-SURE_OF_SMELL = 0.5
+SURE_OF_SMELL = SURE
 MAX_CHARS = 90
 MAX_STRANGE_WORDS = 1
 _WORD = re.compile(r"[a-z]+")
@@ -32,12 +43,23 @@ _WORD = re.compile(r"[a-z]+")
 
 @dataclass(frozen=True)
 class Signs:
-    """How one danger shows, and what is said then."""
+    """How one danger shows, and what is said then.
 
-    label: re.Pattern[str] | None
+    Attributes:
+        smell: In the text of a trusted smell cue.
+        said: In what people say.
+        text: Said when somebody spoke of it.
+        smelt: Said when the nose is sure.
+        hint: Said when it is not.
+        urgent: Seconds count.
+    """
+
     smell: re.Pattern[str] | None
-    said: re.Pattern[str]
+    said: re.Pattern[str] | None
     text: str
+    smelt: str
+    hint: str
+    urgent: bool
 
 
 @dataclass(frozen=True)
@@ -45,17 +67,25 @@ class Rulebook:
     """`guard.yaml`, compiled."""
 
     danger: dict[Danger, Signs]
+    doubt: str
     negation: dict[str, re.Pattern[str]]
     banned: dict[str, re.Pattern[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A danger and where it was noticed."""
+    """A danger, where it was noticed, and what to say of it."""
 
     danger: Danger
     reason: str
     text: str
+    smelt: bool = False
+    stage: Stage = "alarm"
+
+    @property
+    def urgent(self) -> bool:
+        """Whether seconds count."""
+        return rulebook().danger[self.danger].urgent
 
 
 @functools.cache
@@ -71,14 +101,16 @@ def rulebook() -> Rulebook:
     for name in ORDER:
         row = data["danger"][name]
         danger[name] = Signs(
-            label=compiled(rf"^({row['label']})$") if "label" in row else None,
             smell=compiled(row["smell"]) if "smell" in row else None,
-            said=compiled(row["said"]),
-            text=row["text"],
+            said=compiled(row["said"]) if "said" in row else None,
+            text=row.get("text", ""),
+            smelt=row.get("smelt", ""),
+            hint=row.get("hint", ""),
+            urgent=row["urgent"],
         )
     banned = {why: compiled(pattern) for why, pattern in data["banned"].items()}
     negation = {source: compiled(pattern) for source, pattern in data["negation"].items()}
-    return Rulebook(danger, negation, banned)
+    return Rulebook(danger, data["doubt"], negation, banned)
 
 
 def alarm(evidence: Evidence) -> Alarm | None:
@@ -88,11 +120,40 @@ def alarm(evidence: Evidence) -> Alarm | None:
     for name in ORDER:
         signs = rulebook().danger[name]
         for cue in smells:
-            if _smells_of(cue, signs):
-                return Alarm(name, f"the nose reports {name} ({cue.id})", signs.text)
-        if _matches(signs.said, said, "said"):
+            label = _smells_of(cue, name)
+            if label is not None:
+                reason = f"the nose reports {name} ({cue.id})"
+                return Alarm(name, reason, _warning(name, label, "alarm"), smelt=True)
+        if signs.said is not None and _matches(signs.said, said, "said"):
             return Alarm(name, "what was said tells of danger", signs.text)
     return None
+
+
+def at_once(cue: Cue) -> Alarm | None:
+    """What to say of a danger that the nose reports between windows; None if it is none.
+
+    Args:
+        cue: Of `thymos.smell.meaning.danger`: `danger` or `possible_danger`.
+    """
+    stages: dict[str, Stage] = {ALARM: "alarm", HINT: "hint"}
+    stage = stages.get(cue.name)
+    if stage is None or not isinstance(cue.value, str):
+        return None
+    name = OF_CLASS.get(meaning_of(cue.value).danger)
+    if name is None:
+        return None
+    sure = "reports" if stage == "alarm" else "suspects"
+    text = _warning(name, cue.value, stage)
+    return Alarm(name, f"the nose {sure} {name}", text, smelt=True, stage=stage)
+
+
+def _warning(danger: Danger, label: str, stage: Stage) -> str:
+    """Fixed words: those of the odour table for this one, else those of its class."""
+    signs = rulebook().danger[danger]
+    if stage == "hint":
+        return signs.hint
+    tell = meaning_of(label).tell
+    return f"{tell} {rulebook().doubt}" if tell else signs.smelt
 
 
 def objection(text: str, cues: Iterable[Cue], known: frozenset[str], recent: Iterable[str]) -> str:
@@ -134,20 +195,22 @@ def _invention(words: list[str], cues: Iterable[Cue], known: frozenset[str]) -> 
     return ""
 
 
-def _smells_of(cue: Cue, signs: Signs) -> bool:
-    """Whether a smell cue is of this danger: by its class, or by its own words."""
-    if signs.label is not None:
-        if isinstance(cue.value, str):
-            names = [cue.value]
-        elif isinstance(cue.value, dict):
-            names = [name for name, p in cue.value.items() if p >= SURE_OF_SMELL]
-        else:
-            names = []
-        if any(signs.label.match(name.replace("_", " ").strip()) for name in names):
-            return True
-    return (
-        signs.smell is not None and not cue.untrusted and _matches(signs.smell, cue.text, "smell")
-    )
+def _smells_of(cue: Cue, danger: Danger) -> str | None:
+    """The label by which a smell cue is of this danger (empty: by its own words); None if not."""
+    if isinstance(cue.value, str):
+        names = [cue.value]
+    elif isinstance(cue.value, dict):
+        names = [name for name, p in cue.value.items() if p >= SURE_OF_SMELL]
+    else:
+        names = []
+    for name in names:
+        if OF_CLASS.get(meaning_of(name).danger) == danger:
+            return name
+    signs = rulebook().danger[danger]
+    worded = signs.smell is not None and not cue.untrusted and cue.name in NAMES_SMELLS
+    if worded and signs.smell is not None and _matches(signs.smell, cue.text, "smell"):
+        return ""
+    return None
 
 
 def _matches(pattern: re.Pattern[str], text: str, source: str) -> bool:

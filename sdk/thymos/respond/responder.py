@@ -25,6 +25,7 @@ from thymos.reason.rules import choose_cues
 from thymos.reason.wording import adjective, phrase
 from thymos.respond import guard, templates
 from thymos.respond.intents import group_of, score_intents, transcript
+from thymos.respond.warn import Warner
 
 SLOT = 1
 OPTIONS = 3
@@ -61,6 +62,7 @@ class StreetResponder:
         self._seed = seed
         self._deadline_s = deadline_s
         self._recent: deque[str] = deque(maxlen=REMEMBER)
+        self._warner = Warner()
         self.stats: Counter[str] = Counter()
         self._prompt = load_prompt("reply-write-2" if self._writes else "reply-2")
         if llm is not None:
@@ -75,24 +77,35 @@ class StreetResponder:
     def respond(self, explanation: Explanation, evidence: Evidence) -> Response:
         """Answer one window. Danger first; then intent, sentence, guard."""
         danger = guard.alarm(evidence)
+        now_ns = evidence.window.t1_ns
+        told_before = danger is not None and danger.smelt and not self._warner.due(danger, now_ns)
         group = group_of(explanation)
         scores = score_intents(explanation, evidence, templates.offered(group))
-        if danger is not None:
-            self.stats["warned"] += 1
+        if danger is not None and not told_before:
+            return self._warned(danger, evidence.window.id, scores)
+        if danger is not None and self._warner.quiet(now_ns):
+            self.stats["silent"] += 1
+            told = Guard(
+                action="silenced", reason="was warned of just before", danger=danger.danger
+            )
             return self._made(
-                evidence,
+                evidence.window.id,
                 intent="suggesting",
                 scores=scores,
-                text=danger.text,
-                source="guard",
-                gesture="alert",
-                verdict=Guard(action="warned", reason=danger.reason, danger=danger.danger),
+                text="",
+                source="none",
+                gesture=_alerting(danger),
+                verdict=told,
             )
         if explanation.abstained and not _somebody(evidence):
             self.stats["silent"] += 1
-            silenced = Guard(action="silenced", reason="nobody was seen or heard")
+            silenced = Guard(
+                action="silenced",
+                reason="nobody was seen or heard",
+                danger=danger.danger if danger is not None else "none",
+            )
             return self._made(
-                evidence,
+                evidence.window.id,
                 intent="neutral",
                 scores=scores,
                 text="",
@@ -110,10 +123,12 @@ class StreetResponder:
             count=OPTIONS,
         )
         text, source, verdict, question = self._word(explanation, evidence, intent, options)
+        if danger is not None:  # told before, and it lasts
+            verdict = verdict.model_copy(update={"danger": danger.danger})
         self._recent.append(text)
         self.stats[source] += 1
         return self._made(
-            evidence,
+            evidence.window.id,
             intent=intent,
             scores=scores,
             text=text,
@@ -121,6 +136,31 @@ class StreetResponder:
             gesture=_gesture(intent, group, evidence),
             verdict=verdict,
             asked=question,
+        )
+
+    def warn(self, cue: Cue) -> Response | None:
+        """Answer a danger between windows, at once and without a model (any thread).
+
+        Returns:
+            None if it is no danger, or was told often enough.
+        """
+        danger = guard.at_once(cue)
+        if danger is None or not self._warner.due(danger, cue.t1_ns):
+            return None
+        return self._warned(danger, "", ())
+
+    def _warned(
+        self, danger: guard.Alarm, window: str, scores: tuple[IntentScore, ...]
+    ) -> Response:
+        self.stats["warned"] += 1
+        return self._made(
+            window,
+            intent="suggesting",
+            scores=scores,
+            text=danger.text,
+            source="guard",
+            gesture=_alerting(danger),
+            verdict=Guard(action="warned", reason=danger.reason, danger=danger.danger),
         )
 
     def close(self) -> None:
@@ -196,7 +236,7 @@ class StreetResponder:
 
     @staticmethod
     def _made(
-        evidence: Evidence,
+        window: str,
         *,
         intent: Intent,
         scores: tuple[IntentScore, ...],
@@ -214,10 +254,15 @@ class StreetResponder:
                 "text_source": source,
                 "gesture": gesture,
                 "guard": verdict,
-                "answers": evidence.window.id,
+                "answers": window,
                 "asked": asked,
             }
         )
+
+
+def _alerting(danger: guard.Alarm) -> Gesture:
+    """Startling gestures only where seconds count and the nose is sure."""
+    return "alert" if danger.urgent and danger.stage == "alarm" else "tilt_head"
 
 
 def _somebody(evidence: Evidence) -> bool:

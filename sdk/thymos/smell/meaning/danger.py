@@ -198,10 +198,12 @@ def _suspicions(sniff: Sniff) -> dict[tuple[Danger, str], tuple[Stage, int]]:
 
 
 def _cue(stage: Stage, danger: Danger, why: str, sniff: Sniff) -> Cue:
-    """The cue of a suspicion that held; its value is the class, in our words only."""
+    """The cue of a suspicion that held; its value is a name of the odour table, or the class."""
     row = table().dangers[danger]
+    value: str = danger
     if why in ("recognised", "perhaps"):
-        says = meaning_of(sniff.label).says
+        meaning = meaning_of(sniff.label)
+        value, says = meaning.name, meaning.says
         text = f"the air smells like {says}" if stage == "alarm" else f"possibly {says}"
         sure = sniff.confidence
     else:
@@ -217,7 +219,7 @@ def _cue(stage: Stage, danger: Danger, why: str, sniff: Sniff) -> Cue:
         id="",
         modality="smell",
         name=ALARM if stage == "alarm" else HINT,
-        value=danger,
+        value=value,
         confidence=round(min(1.0, sure), 3),
         t0_ns=sniff.onset_ns,
         t1_ns=sniff.t_ns,
