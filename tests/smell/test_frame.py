@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from smell_frames import frames
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from smell_frames import frames
 from thymos.errors import FrameError
 from thymos.samples import Flag, Kind, Origin, Sample, StreamSpec
 from thymos.smell.frame import BaselineAir, Channel, Fault, Nose, SmellFrame, TimeSource

@@ -40,7 +40,9 @@ class Exact:
 
 def same(one: Any, other: Any) -> bool:
     """Whether two values of a record are the same in every bit (all NaN are one)."""
-    if isinstance(one, np.ndarray | float) and type(one) is type(other):
+    if isinstance(one, np.ndarray) or (isinstance(one, float) and isinstance(other, float)):
+        if isinstance(one, np.ndarray) != isinstance(other, np.ndarray):
+            return False
         if np.shape(one) != np.shape(other):
             return False
         alike = (one == other) & (np.signbit(one) == np.signbit(other))
