@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thymos.align.window import Window
-from thymos.contract import Cue, WindowReport
+from thymos.contract import Alert, Cue, WindowReport
 from thymos.reason.base import Affect
 from thymos.samples import Sample, StreamSpec
 
@@ -33,6 +33,9 @@ class Observer:
 
     def on_report(self, report: WindowReport) -> None:
         """A window is done."""
+
+    def on_alert(self, alert: Alert) -> None:
+        """A danger was answered at once, between windows."""
 
     def on_skip(self, window: Window) -> None:
         """A window was not reasoned about because a newer one matters more."""

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from thymos.align.window import Window
-from thymos.contract import Cue, WindowReport
+from thymos.contract import Alert, Cue, WindowReport
 from thymos.events import Observer
 from thymos.reason.base import Affect
 from thymos.samples import Sample, StreamSpec
@@ -87,6 +87,10 @@ class Fanout(Observer):
     def on_report(self, report: WindowReport) -> None:
         """A window is done."""
         self._each(lambda o: o.on_report(report))
+
+    def on_alert(self, alert: Alert) -> None:
+        """A danger was answered at once."""
+        self._each(lambda o: o.on_alert(alert))
 
     def on_skip(self, window: Window) -> None:
         """A window was skipped."""

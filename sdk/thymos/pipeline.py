@@ -10,13 +10,14 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from thymos.alerts import Alerts, answer_in
 from thymos.align import AnchoredWindower, Windower
 from thymos.align.window import Window
 from thymos.config import Config
-from thymos.contract import Cue, StreamState, WindowInfo, WindowReport
+from thymos.contract import Alert, Cue, StreamState, WindowInfo, WindowReport
 from thymos.errors import ThymosError
 from thymos.estimate import Estimate, number, source_info
 from thymos.events import Observer
@@ -43,6 +44,8 @@ class Pipeline:
         observers: Are told everything, see `thymos.events`.
         answer_dir: Where spoken answers are written as WAV; None writes none.
         play: Whether answers are played on the sound card.
+        on_danger: Gets dangers the moment they are noticed (in ROS, where another process
+            answers); None: the responder answers them at once.
 
     Attributes:
         config: The settings.
@@ -63,6 +66,7 @@ class Pipeline:
         observers: Sequence[Observer] = (),
         answer_dir: Path | None = None,
         play: bool = False,
+        on_danger: Callable[[Cue], None] | None = None,
     ) -> None:
         self.config = config or Config()
         self.tell = Fanout(observers)
@@ -83,6 +87,8 @@ class Pipeline:
         self.absent: dict[str, str] = {}
         self._notes: list[str] = []
         self._events: list[str] = []
+        self._alerts = Alerts(lambda: self._stages()[1], self._aloud, self._alerted)
+        self._on_danger = on_danger or self._alerts.warn
         self._origin_ns: int | None = None  # start of the first window: 0 s in texts
 
     # -- stages that need models are built on first use, so that errors come from one place
@@ -195,7 +201,7 @@ class Pipeline:
                 self.note(f"{perceiver.modality} is not perceived: {err}{remedy}")
                 continue
             told = self._on_anchors if self._anchored else None
-            self.slots.append(PerceiverSlot(perceiver, spec, told))
+            self.slots.append(PerceiverSlot(perceiver, spec, told, self._on_danger))
 
     def _perceivers(self) -> Sequence[Perceiver]:
         if self._given_perceivers is not None:
@@ -268,6 +274,17 @@ class Pipeline:
         if self._anchored and not left and self._origin_ns is None:
             self.note("no window: nobody was heard to stop speaking (window.anchor is speech)")
         return left
+
+    # -- danger, between windows
+
+    def warn_in_background(self) -> None:
+        """Let no perceiver wait until a warning is spoken (live runs)."""
+        self._aloud.in_background()
+
+    def _alerted(self, alert: Alert, faults: Sequence[str]) -> None:
+        self.tell.on_alert(alert)
+        for text in faults:
+            self.event(text)
 
     # -- the stages of one window
 
@@ -364,7 +381,13 @@ class Pipeline:
         if max_age_ms is not None:
             response = self._aloud.in_time(response, max_age_ms + sum(latency.values()))
         start = time.perf_counter()
-        response, speech_notes = self._aloud.say(first.window.id, response)
+        alerts = self._alerts.take(first.window.t1_ns)
+        said = answer_in(alerts, first.window)
+        speech_notes: list[str] = []
+        if said is None:
+            response, speech_notes = self._aloud.say(first.window.id, response)
+        else:  # the robot has answered this window already, when the danger was noticed
+            response = said.model_copy(update={"answers": first.window.id})
         latency["speak"] = _ms(start)
         latency["total"] = sum(v for k, v in latency.items() if k != "estimate")
         report = WindowReport(
@@ -382,6 +405,7 @@ class Pipeline:
                 *faults,
                 *speech_notes,
             ),
+            alerts=alerts,
         )
         self.tell.on_report(report)
         return report

@@ -122,6 +122,7 @@ class LiveRun:
         """Run until `stop` is set or every source has ended."""
         with self._readers:
             self._pipeline.prepare()
+            self._pipeline.warn_in_background()
             for spec in self._readers.specs:
                 self._pipeline.add_stream(spec)
             self._perceivers.start(self._pipeline.slots)

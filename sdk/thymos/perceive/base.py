@@ -65,6 +65,14 @@ class AnchorSource(Protocol):
 
 
 @runtime_checkable
+class DangerSource(Protocol):
+    """A perceiver that notices danger with the sample that shows it, before any window ends."""
+
+    def dangers(self) -> list[Cue]:
+        """Take the dangers found since the last call, in order of time, ids empty."""
+
+
+@runtime_checkable
 class Attributor(Protocol):
     """A perceiver that can tell whose the cues of others are."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from thymos.align.window import Window
 from thymos.contract import Cue
-from thymos.perceive.base import AnchorSource, Attributor, Perceiver
+from thymos.perceive.base import AnchorSource, Attributor, DangerSource, Perceiver
 from thymos.samples import Kind, Sample, StreamSpec
 
 STOP_WAIT_S = 10.0
@@ -21,6 +21,8 @@ QUEUE = {Kind.VIDEO: 64, Kind.DEPTH: 64, Kind.AUDIO: 512, Kind.GAS: 256}
 Found = tuple[list[Cue], list[str]]  # cues, and what was lacking in words
 OnAnchors = Callable[[list[int], int | None, str], None]
 """Told times of events, from when on later ones lie, and what they are."""
+OnDanger = Callable[[Cue], None]
+"""Told a danger at once, on the thread that observes."""
 
 
 class PerceiverSlot:
@@ -30,14 +32,21 @@ class PerceiverSlot:
         perceiver: The perceiver, started.
         spec: Its stream.
         on_anchors: Told the events that it finds, if it finds any, after each sample.
+        on_danger: Told the dangers that it notices, if it notices any, after each sample.
     """
 
     def __init__(
-        self, perceiver: Perceiver, spec: StreamSpec, on_anchors: OnAnchors | None = None
+        self,
+        perceiver: Perceiver,
+        spec: StreamSpec,
+        on_anchors: OnAnchors | None = None,
+        on_danger: OnDanger | None = None,
     ) -> None:
         self.perceiver = perceiver
         self._finder = perceiver if isinstance(perceiver, AnchorSource) else None
         self._on_anchors = on_anchors
+        self._notices = perceiver if isinstance(perceiver, DangerSource) else None
+        self._on_danger = on_danger
         self._telling = threading.Lock()  # what two threads find is told in order of time
         self.stream = spec.name
         self.slow = perceiver.slow
@@ -49,7 +58,17 @@ class PerceiverSlot:
             self.perceiver.observe(sample)
         except Exception as err:  # noqa: BLE001  a fault in one modality must not stop the others
             self.fault = f"{self.perceiver.modality}: {type(err).__name__}: {err}"
+        self._tell_dangers()
         self.find_anchors()
+
+    def _tell_dangers(self) -> None:
+        if self._notices is None or self._on_danger is None:
+            return
+        try:
+            for cue in self._notices.dangers():
+                self._on_danger(cue)
+        except Exception as err:  # noqa: BLE001  as above
+            self.fault = f"{self.perceiver.modality}: {type(err).__name__}: {err}"
 
     def find_anchors(self, *, closed: bool = False) -> None:
         """Tell the events found since the last time; `closed` if the stream ended."""

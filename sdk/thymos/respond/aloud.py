@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from thymos.config import Config
 from thymos.contract import Guard, Response
 from thymos.errors import ThymosError
+from thymos.newest import Newest
 from thymos.respond.base import Speaker
 
 
@@ -27,6 +29,10 @@ class Aloud:
         self._speaker = speaker
         self._answer_dir = answer_dir
         self._play = play
+        self._voice = threading.Lock()  # one sentence at a time
+        self._pressing = threading.Event()  # a warning waits for the voice
+        self._warnings = 0
+        self._worker: Newest[tuple[str, Response]] | None = None
 
     def prepare(self) -> None:
         """Make the voice if it is wanted.
@@ -60,19 +66,63 @@ class Aloud:
         """
         if self._speaker is None or not response.text or response.guard.action == "silenced":
             return response, []
+        with self._voice:
+            if self._pressing.is_set() and response.guard.action != "warned":
+                return response, ["the answer was not spoken: a warning came first"]
+            return self._spoken(self._speaker, f"answer-{window_id}.wav", response)
+
+    def warn(self, response: Response) -> tuple[Response, list[str]]:
+        """Speak a warning before anything else; what is being said stops.
+
+        Returns:
+            As `say`. After `in_background` at once, without the name of a file.
+        """
+        if self._speaker is None or not response.text:
+            return response, []
+        self._warnings += 1
+        name = f"alert-{self._warnings:03d}.wav"
+        self._pressing.set()
+        self._speaker.cancel()
+        if self._worker is not None:
+            self._worker.put((name, response))
+            return response, []
+        return self._press(name, response)
+
+    def in_background(self) -> None:
+        """From now on warnings are spoken by a thread of their own (live)."""
+        if self._speaker is not None and self._worker is None:
+            self._worker = Newest(
+                lambda item: _drop(self._press(*item)), lambda _item, _err: None, "warn"
+            )
+
+    def _press(self, name: str, response: Response) -> tuple[Response, list[str]]:
+        assert self._speaker is not None  # noqa: S101
+        with self._voice:
+            self._pressing.clear()
+            return self._spoken(self._speaker, name, response)
+
+    def _spoken(
+        self, speaker: Speaker, name: str, response: Response
+    ) -> tuple[Response, list[str]]:
         try:
-            speech = self._speaker.synthesise(response.text)
+            speech = speaker.synthesise(response.text)
             if self._answer_dir is not None:
-                name = f"answer-{window_id}.wav"
-                self._speaker.save(speech, self._answer_dir / name)
+                speaker.save(speech, self._answer_dir / name)
                 response = response.model_copy(update={"spoken": name})
             if self._play:
-                self._speaker.play(speech)
+                speaker.play(speech)
         except (ThymosError, OSError) as err:
             return response, [f"the answer was not spoken: {err}"]
         return response, []
 
     def close(self) -> None:
         """Stop in the middle of a word."""
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
         if self._speaker is not None:
             self._speaker.cancel()
+
+
+def _drop(_: object) -> None:
+    """What a thread has nobody to tell."""

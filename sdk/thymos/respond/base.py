@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thymos.contract import Explanation, Response
+from thymos.contract import Cue, Explanation, Response
 from thymos.reason.base import Evidence
 
 
@@ -21,6 +21,14 @@ class Responder(Protocol):
 
     def close(self) -> None:
         """Let the model go."""
+
+
+@runtime_checkable
+class AtOnce(Protocol):
+    """A responder that also answers a danger between windows."""
+
+    def warn(self, cue: Cue) -> Response | None:
+        """Answer a danger in milliseconds, from any thread; None if there is nothing to say."""
 
 
 @dataclass(frozen=True, slots=True)
