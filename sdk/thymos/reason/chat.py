@@ -23,6 +23,7 @@ from thymos.contract import Cue, Emotion, EmotionGuess, Explanation
 from thymos.reason import grammar, rules
 from thymos.reason.base import Evidence, TextSink
 from thymos.reason.check import ARGUES, lexicon, objection
+from thymos.reason.context import asides, context_text, smell_order
 from thymos.reason.llm import Completer, Completion, Perceptive
 from thymos.reason.prompt import Prompt, asked, load_prompt, media_sentences, modality_sentences
 from thymos.reason.wording import adjective, onset, phrase
@@ -126,7 +127,9 @@ class ChatReasoner:
             prompt, shown = self._shown(evidence)
             told = [
                 media_sentences(prompt, shown, evidence.zero_ns),
-                modality_sentences(prompt, cues, ids, evidence.zero_ns),
+                modality_sentences(
+                    prompt, cues, ids, evidence.zero_ns, asides(evidence, cues, ids)
+                ),
             ]
             chat = prompt.chat(sentences="\n".join(filter(None, told)), labels=", ".join(labels))
             more = {"media": shown} if shown.looked_at else {}
@@ -152,7 +155,7 @@ class ChatReasoner:
             answer_tokens=done.answer_tokens,
         )
         about = {"asked": question, "looked_at": shown.looked_at}
-        written, fault = self._read(done, cues, ids, labels, evidence.zero_ns)
+        written, fault = self._read(done, cues, ids, labels, evidence)
         if written is None:
             self.stats["fallback"] += 1
             self.stats[f"fallback: {fault.partition(':')[0]}"] += 1
@@ -200,7 +203,7 @@ class ChatReasoner:
         cues: tuple[Cue, ...],
         ids: dict[str, str],
         labels: dict[str, Emotion],
-        zero_ns: int,
+        evidence: Evidence,
     ) -> tuple[_Written | None, str]:
         """Parse and check what the model wrote; None and the reason if it will not do."""
         if done.finish in ("cancelled", "deadline"):
@@ -216,7 +219,12 @@ class ChatReasoner:
         if not set(written.use) <= set(ids.values()):
             return None, "cites a cue that does not exist"
         fault = objection(
-            written.why, written.label, cues, level1=labels[written.label], zero_ns=zero_ns
+            written.why,
+            written.label,
+            cues,
+            level1=labels[written.label],
+            zero_ns=evidence.zero_ns,
+            orders=smell_order(evidence, cues),
         )
         return (None, f"rejected: {fault}") if fault else (written, "")
 
@@ -239,7 +247,8 @@ class ChatReasoner:
         argued = {c.id for c in cited if f"{phrase(c)} {onset(c, zero_ns)}".lower() in why}
         rest = [c for c in cited if c.id not in argued]
         also = f"Noticed also: {rules.evidence_clauses(evidence, rest)}." if rest else ""
-        tail = " ".join(p for p in (also, rules.conflict(evidence.affect).text) if p)
+        beside = context_text(evidence, cited)
+        tail = " ".join(p for p in (also, rules.conflict(evidence.affect).text, beside) if p)
         if on_text is not None and tail:
             on_text(f" {tail}")
         base = self._rules.explain(evidence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -102,7 +102,11 @@ def load_prompt(name: str) -> Prompt:
 
 
 def modality_sentences(
-    prompt: Prompt, cues: tuple[Cue, ...], ids: dict[str, str], zero_ns: int | None = None
+    prompt: Prompt,
+    cues: tuple[Cue, ...],
+    ids: dict[str, str],
+    zero_ns: int | None = None,
+    asides: Mapping[str, str] | None = None,
 ) -> str:
     """The lines of the modalities that are there (subset prompts after AffectGPT, §1.2).
 
@@ -111,12 +115,17 @@ def modality_sentences(
         cues: What to tell.
         ids: Short name of each cue id, as the model sees it.
         zero_ns: Capture time called 0 s, to tell when each cue was; None tells no times.
+        asides: What else is told of a cue, by its id, in our own words.
     """
+    more = asides or {}
     lines: list[str] = []
     for modality in MODALITIES:
         own = [c for c in cues if c.modality == modality]
         if own and modality in prompt.sentences:
-            told = "; ".join(f"{ids[c.id]} {_told(c, zero_ns)}" for c in own)
+            told = "; ".join(
+                ", ".join(filter(None, (f"{ids[c.id]} {_told(c, zero_ns)}", more.get(c.id))))
+                for c in own
+            )
             lines.append(prompt.sentences[modality].replace("{cues}", told))
     return "\n".join(lines)
 

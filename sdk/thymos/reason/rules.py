@@ -24,6 +24,7 @@ from thymos.contract import (
 )
 from thymos.reason.base import Affect, Evidence, TextSink
 from thymos.reason.check import lexicon
+from thymos.reason.context import context_text
 from thymos.reason.fusion import of_person, top
 from thymos.reason.labels import table
 from thymos.reason.scene import viewer
@@ -246,7 +247,7 @@ def rationale_text(
         seems = adjective(emotions[0].label)
         seems += f", more exactly {finer}" if finer else ""
         parts.append(f"They seem {seems} ({emotions[0].confidence:.0%}).")
-    parts.append(conflict(evidence.affect).text)
+    parts += [conflict(evidence.affect).text, context_text(evidence, cues)]
     return " ".join(p for p in parts if p)
 
 

@@ -21,6 +21,7 @@ from thymos.contract import EMOTIONS, Cue, Emotion, Scene
 from thymos.reason.base import Evidence
 from thymos.reason.labels import table
 from thymos.reason.wording import listing, onset, sentence
+from thymos.smell.meaning import meaning_of
 
 MIN_CONFIDENCE = 0.25
 MIN_SHARE = 0.05
@@ -33,6 +34,7 @@ class Row:
 
     name: str
     value: re.Pattern[str] | None
+    smells: frozenset[str]
     feel: dict[Emotion, float]
     valence: float
     arousal: float
@@ -43,6 +45,9 @@ class Row:
         if cue.name != self.name:
             return False
         said = cue.value.replace("_", " ") if isinstance(cue.value, str) else ""
+        if self.smells:
+            meaning = meaning_of(said)
+            return bool(self.smells & {meaning.danger, meaning.family})
         return self.value is None or self.value.fullmatch(said.strip()) is not None
 
 
@@ -58,8 +63,9 @@ def _row(entry: dict[str, str]) -> Row:
     feel: dict[Emotion, float] = {e: float(shares.get(e, 0.0)) for e in EMOTIONS}
     feel["neutral"] = 1.0 - sum(feel.values())
     value = re.compile(entry["value"], re.IGNORECASE) if "value" in entry else None
+    smells = frozenset(part.strip() for part in entry.get("smells", "").split(",") if part.strip())
     valence, arousal = float(entry["valence"]), float(entry["arousal"])
-    return Row(entry["name"], value, feel, valence, arousal, entry["says"])
+    return Row(entry["name"], value, smells, feel, valence, arousal, entry["says"])
 
 
 def viewer(evidence: Evidence) -> Scene | None:

@@ -7,6 +7,7 @@ import unicodedata
 
 from thymos.contract import Cue, Emotion, Modality
 from thymos.samples import NS_PER_S
+from thymos.smell.meaning import meaning_of
 
 ADJECTIVE: dict[str, str] = {
     "neutral": "calm",
@@ -87,6 +88,12 @@ def quote(cue: Cue) -> str:
     return f"“{said}”" if said else ""
 
 
+def smells_like(cue: Cue) -> str:
+    """What a smell is called, in the words of the odour table; empty if it is not in it."""
+    known = meaning_of(cue.value) if cue.name == "odour" and isinstance(cue.value, str) else None
+    return known.says if known is not None and known.known else ""
+
+
 def clause(cue: Cue) -> str:
     """A cue as people read it: its phrase, and the words themselves if it holds some."""
     if not cue.untrusted:
@@ -94,6 +101,8 @@ def clause(cue: Cue) -> str:
     said = quote(cue)
     if cue.modality == "words":
         return f"they say {said}" if said else phrase(cue)
+    if cue.modality == "smell" and smells_like(cue):
+        return phrase(cue)  # told in our own words
     return f"{phrase(cue)} ({said})" if said else phrase(cue)
 
 
@@ -117,7 +126,8 @@ def _measured(cue: Cue) -> str:
         mood = _mood(cue.emotion)
         return f"what they say sounds {mood}" if mood else "they speak"
     if cue.modality == "smell":
-        return "the air has changed"
+        known = smells_like(cue)
+        return f"it smells like {known}" if known else "the air has changed"
     return f"{MODALITY_NOUN[cue.modality]} shows something"
 
 

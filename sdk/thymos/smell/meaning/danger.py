@@ -2,8 +2,8 @@
 
 A *hint* (`possible_danger`) is a recogniser that is not sure, or a nose that has learnt nothing
 whose sensor made for a dangerous gas answers most. An *alarm* (`danger`) is a recogniser that is
-sure, or such a pattern that is strong and lasts. What is told of it, how often, and to whom is
-not decided here (`thymos.respond.warn`).
+sure, or such a pattern that is strong and lasts, against clean air that was measured. What is told
+of it, and how often, is not decided here (`thymos.respond.warn`).
 
 Every MOX sensor answers many gases: this is no certified detector.
 """
@@ -67,6 +67,7 @@ class Sniff:
         channel: Name of that channel.
         fading: The source is gone, the sensor recovers.
         began_ns: Earliest and latest time of the onset in the air, if known.
+        calibrated: What clean air reads was measured, not taken from the first seconds of a run.
     """
 
     t_ns: int
@@ -77,6 +78,7 @@ class Sniff:
     channel: str = ""
     fading: bool = False
     began_ns: tuple[int, int] | None = None
+    calibrated: bool = False
 
 
 @dataclass(slots=True)
@@ -190,7 +192,7 @@ def _suspicions(sniff: Sniff) -> dict[tuple[Danger, str], tuple[Stage, int]]:
     pattern = PATTERNS.get(sniff.channel.strip().casefold())
     if pattern is None or meaning.known:
         return found
-    if sniff.strength >= PATTERN_ALARM:
+    if sniff.strength >= PATTERN_ALARM and sniff.calibrated:
         found[pattern, "strong"] = ("alarm", PATTERN_ALARM_NS)
     if sniff.strength >= PATTERN_HINT:
         found[pattern, "pattern"] = ("hint", PATTERN_HINT_NS)
