@@ -31,7 +31,7 @@ def test_an_installed_package_comes_before_the_source_tree(
 def test_every_message_that_is_written_has_the_fields_that_are_filled() -> None:
     types = definitions.typestore().types
     assert "sequence" in types["thymos_msgs/msg/AudioFrame"].__dataclass_fields__
-    assert "channel_names" in types["thymos_msgs/msg/GasArray"].__dataclass_fields__
+    assert "info_id" in types["thymos_msgs/msg/SmellFrame"].__dataclass_fields__
 
 
 def test_the_two_families_of_audio_common_msgs_are_kept_apart() -> None:

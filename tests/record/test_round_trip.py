@@ -79,7 +79,8 @@ def test_rosbags_reads_it_and_stamps_are_capture_times(
         types = {c.topic: c.msgtype for c in reader.connections}
         assert types["/camera/image_raw/compressed"] == "sensor_msgs/msg/CompressedImage"
         assert types["/microphone/audio"] == "thymos_msgs/msg/AudioFrame"
-        assert types["/enose/data"] == "thymos_msgs/msg/GasArray"
+        assert types["/enose/data"] == "thymos_msgs/msg/SmellFrame"
+        assert types["/enose/info"] == "thymos_msgs/msg/SmellInfo"
         count = 0
         for connection, log_ns, raw in reader.messages():
             message: Any = reader.deserialize(raw, connection.msgtype)
@@ -87,7 +88,7 @@ def test_rosbags_reads_it_and_stamps_are_capture_times(
                 stamp = message.header.stamp
                 assert stamp.sec * 10**9 + stamp.nanosec == log_ns
                 count += 1
-        assert count == len(samples)
+        assert count == len(samples) + 1  # the description of the nose
 
 
 def test_the_index_and_every_checksum_are_sound(record: Record, samples: list[Sample]) -> None:

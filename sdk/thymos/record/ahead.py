@@ -8,8 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from thymos.errors import RecordingError
-from thymos.record.decode import Decoded, MessageReader
-from thymos.record.messages import Bag, Raw, Topic
+from thymos.record.decode import MessageReader
+from thymos.record.messages import Bag, Decoded, Raw, Topic
 
 AHEAD = 3
 """Pictures held for each thread."""

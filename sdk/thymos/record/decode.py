@@ -3,61 +3,23 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thymos.errors import RecordingError
+from thymos.errors import FrameError, RecordingError
+from thymos.record.decode_gas import gas_array, gas_sensor_array, smell
 from thymos.record.encode import _pillow
 from thymos.record.flac import decode_flac
 from thymos.record.h264 import H264Decoder
-from thymos.record.messages import words
+from thymos.record.messages import AudioFormat, Decoded, stamp_of, words
 from thymos.samples import NS_PER_S, Flag, Kind
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """What one message holds.
-
-    Attributes:
-        payload: As `Kind` says.
-        t_ns: Stamp of the message; None if it has none.
-        frame_id: tf frame.
-        unit: Unit of the payload.
-        rate_hz: Frames per second for sound, else 0.
-        channels: Names of the last axis.
-        seq: Number given by the device; None if the message has none.
-        flags: Validity.
-        note: Remark.
-        device: Name of the device, if the message tells.
-        film: The payload is a piece of H.264 (uint8 [bytes]), or a frame decoded from it;
-            `MessageReader` makes a picture of it.
-    """
-
-    payload: NDArray[Any]
-    t_ns: int | None = None
-    frame_id: str = ""
-    unit: str = ""
-    rate_hz: float = 0.0
-    channels: tuple[str, ...] = ()
-    seq: int | None = None
-    flags: Flag = Flag.OK
-    note: str = ""
-    device: str = ""
-    film: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AudioFormat:
-    """Format of sound whose messages do not tell it."""
-
-    rate_hz: float = 16_000.0
-    channels: int = 1
-    assumed: bool = True
-
+from thymos.smell.frame import Nose
+from thymos.smell.message import FRAME
 
 SHARED_BYTES = 1 << 18
 """Raw pictures of this size on are views of the chunk they came in."""
@@ -68,28 +30,22 @@ MAX_PIXELS = 36_000_000
 Decoder = Callable[[Any, AudioFormat], Decoded]
 
 
-def _stamp(header: Any) -> int | None:
-    """Nanoseconds of a header; None if it was never filled."""
-    t_ns = int(header.stamp.sec) * NS_PER_S + int(header.stamp.nanosec)
-    return t_ns or None
-
-
 def _image(m: Any, _: AudioFormat) -> Decoded:
     data = np.asarray(m.data)
     if data.nbytes < SHARED_BYTES:
         data = data.copy()  # a small picture must not hold the chunk it came in
     if str(m.encoding) in _DEPTH:
         depth = _millimetres(data, m, *_DEPTH[str(m.encoding)])
-        return Decoded(depth, _stamp(m.header), m.header.frame_id, "mm")
+        return Decoded(depth, stamp_of(m.header), m.header.frame_id, "mm")
     rgb = raw_picture(data, int(m.height), int(m.width), int(m.step), str(m.encoding))
-    return Decoded(rgb, _stamp(m.header), m.header.frame_id, "rgb8")
+    return Decoded(rgb, stamp_of(m.header), m.header.frame_id, "rgb8")
 
 
 def _compressed_image(m: Any, _: AudioFormat) -> Decoded:
     if str(m.format).lower() in ("h264", "h.264"):  # as some camera drivers send it
         data = np.asarray(m.data)
-        return Decoded(data, _stamp(m.header), m.header.frame_id, "rgb8", film=True)
-    return Decoded(_picture(m), _stamp(m.header), m.header.frame_id, "rgb8")
+        return Decoded(data, stamp_of(m.header), m.header.frame_id, "rgb8", film=True)
+    return Decoded(_picture(m), stamp_of(m.header), m.header.frame_id, "rgb8")
 
 
 def _foxglove_image(m: Any, _: AudioFormat) -> Decoded:
@@ -233,7 +189,7 @@ def _thymos_audio(m: Any, _: AudioFormat) -> Decoded:
         raise RecordingError(f"sound of encoding '{m.encoding}' is not read")
     return Decoded(
         pcm,
-        _stamp(m.header),
+        stamp_of(m.header),
         m.header.frame_id,
         "s16",
         float(m.sample_rate),
@@ -246,7 +202,7 @@ def _thymos_audio(m: Any, _: AudioFormat) -> Decoded:
 def _audio_utils(m: Any, _: AudioFormat) -> Decoded:
     layout = _AUDIO_UTILS.get(str(m.format), str(m.format))
     pcm = _pcm(bytes(m.data), layout, int(m.channel_count))
-    return Decoded(pcm, _stamp(m.header), m.header.frame_id, "s16", float(m.sampling_frequency))
+    return Decoded(pcm, stamp_of(m.header), m.header.frame_id, "s16", float(m.sampling_frequency))
 
 
 def _raw_audio(m: Any, _: AudioFormat) -> Decoded:
@@ -266,7 +222,7 @@ def _plain_audio(m: Any, known: AudioFormat) -> Decoded:
 
 def _stamped_audio(m: Any, known: AudioFormat) -> Decoded:
     """AudioDataStamped (ros-drivers) or AudioStamped (mgonzs13): told apart by their fields."""
-    t_ns, frame = _stamp(m.header), m.header.frame_id
+    t_ns, frame = stamp_of(m.header), m.header.frame_id
     if hasattr(m.audio, "audio_data"):
         info = m.audio.info
         return _arrays(m.audio.audio_data, float(info.rate), int(info.channels), t_ns, frame)
@@ -284,50 +240,6 @@ def _arrays(data: Any, rate: float, channels: int, t_ns: int | None, frame: str)
     return Decoded(np.zeros((0, max(1, channels)), np.int16), t_ns, frame, "s16", rate)
 
 
-def _thymos_gas(m: Any, _: AudioFormat) -> Decoded:
-    values = np.array(m.values, dtype=np.float64)
-    flags = Flag(int(m.flags) & 63)
-    valid = np.asarray(m.valid, dtype=bool)
-    if len(valid) == len(values):
-        values[~valid & np.isfinite(values)] = np.nan
-    reasons = "; ".join(dict.fromkeys(r for r in m.reasons if r))
-    return Decoded(
-        values,
-        _stamp(m.header),
-        m.header.frame_id,
-        str(m.unit),
-        channels=tuple(str(c) for c in m.channel_names),
-        seq=int(m.sequence),
-        flags=flags | (Flag.WARMUP if m.warmup else Flag.OK),
-        note=str(m.note) or reasons,
-        device=str(m.sensor_model),
-    )
-
-
-_OLFACTION_UNITS = {
-    1: "volt",
-    2: "ampere",
-    3: "ppm",
-    4: "ppb",
-    5: "ohm",
-    6: "ppm_m",
-    100: "celsius",
-}
-
-
-def _olfaction(m: Any, _: AudioFormat) -> Decoded:
-    gases = [s for s in m.sensors if int(s.technology) not in (100, 101)]
-    units = [_OLFACTION_UNITS.get(int(s.raw_units), "unknown") for s in gases]
-    names = [str(s.header.frame_id) or f"sensor_{i}" for i, s in enumerate(gases)]
-    return Decoded(
-        np.array([float(s.raw) for s in gases]),
-        _stamp(m.header),
-        m.header.frame_id,
-        units[0] if len(set(units)) == 1 else "mixed",
-        channels=tuple(n if names.count(n) == 1 else f"{n}_{i}" for i, n in enumerate(names)),
-    )
-
-
 READS: dict[str, tuple[Kind, Decoder]] = {
     "sensor_msgs/msg/Image": (Kind.VIDEO, _image),
     "sensor_msgs/msg/CompressedImage": (Kind.VIDEO, _compressed_image),
@@ -340,10 +252,14 @@ READS: dict[str, tuple[Kind, Decoder]] = {
     "audio_common_msgs/msg/AudioData": (Kind.AUDIO, _plain_audio),
     "audio_common_msgs/msg/AudioDataStamped": (Kind.AUDIO, _stamped_audio),
     "audio_common_msgs/msg/AudioStamped": (Kind.AUDIO, _stamped_audio),
-    "thymos_msgs/msg/GasArray": (Kind.GAS, _thymos_gas),
-    "olfaction_msgs/msg/GasSensorArray": (Kind.GAS, _olfaction),
+    FRAME: (Kind.GAS, partial(smell, {})),
+    "thymos_msgs/msg/GasArray": (Kind.GAS, gas_array),  # of Thymos before SmellFrame
+    "olfaction_msgs/msg/GasSensorArray": (Kind.GAS, gas_sensor_array),
 }
 """Message types that become streams."""
+
+
+_DAMAGE = (FrameError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class MessageReader:
@@ -352,10 +268,15 @@ class MessageReader:
     Args:
         msgtype: One of `READS`.
         sound: Format of sound whose messages do not tell it.
+        noses: Of the recording, by `SmellFrame.info_id`.
     """
 
-    def __init__(self, msgtype: str, sound: AudioFormat) -> None:
+    def __init__(
+        self, msgtype: str, sound: AudioFormat, noses: Mapping[int, Nose] | None = None
+    ) -> None:
         self._decode = READS[msgtype][1]
+        if msgtype == FRAME:
+            self._decode = partial(smell, dict(noses or {}))
         self._sound = sound
         self._jpeg = msgtype.endswith("CompressedImage")
         self._film: H264Decoder | None = None
@@ -373,7 +294,14 @@ class MessageReader:
         """
         try:
             found = self._decode(message, self._sound)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as err:
+        except (
+            FrameError,
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ) as err:
             raise RecordingError(f"a message is damaged: {words(err)}") from err
         if not found.film:
             return found

@@ -23,6 +23,22 @@ float64 calib_a
 float64 calib_b""",
     "olfaction_msgs/msg/GasSensorArray": "std_msgs/Header header\nGasSensor[] sensors",
 }
+_OLD = {  # of Thymos before SmellFrame
+    "thymos_msgs/msg/GasArray": """std_msgs/Header header
+string sensor_model
+string[] channel_names
+string unit
+float64[] values
+bool[] valid
+string[] reasons
+float64 temperature
+float64 humidity
+float64 pressure
+bool warmup
+uint64 sequence
+uint32 flags
+string note""",
+}
 _AUDIO_UTILS = """std_msgs/Header header
 string format
 uint32 channel_count
@@ -105,7 +121,7 @@ def typestore(*, mgonzs13: bool = False) -> Any:
         raise MissingExtraError("rosbags", "record") from err
     store = get_typestore(Stores.ROS2_JAZZY)
     texts = {f"thymos_msgs/msg/{f.stem}": f.read_text("utf-8") for f in _message_files()}
-    texts |= _OLFACTION | _OTHERS | (_MGONZS13 if mgonzs13 else _ROS_DRIVERS)
+    texts |= _OLD | _OLFACTION | _OTHERS | (_MGONZS13 if mgonzs13 else _ROS_DRIVERS)
     types: dict[str, Any] = {}
     for name, text in texts.items():
         types.update(get_types_from_msg(text, name))

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thymos.config import RecordConfig
 from thymos.errors import MissingExtraError, RecordingError
@@ -15,11 +16,29 @@ from thymos.record.definitions import typestore
 from thymos.record.film import Film
 from thymos.record.h264 import H264Encoder
 from thymos.record.naming import Coding, type_of
-from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec
+from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec
+from thymos.smell.frame import Nose, SmellFrame
+from thymos.smell.message import INFO, Announcer, frame_message, info_message
+from thymos.smell.stream import frame_of, nose_of
 
 JPEG_QUALITY = 90
 JPEG_FORMAT = "rgb8; jpeg compressed bgr8"
 """As image_transport writes it: an rgb8 picture, in a JPEG that OpenCV decodes to bgr8."""
+
+
+class Rosbags:
+    """Makes messages of the rosbags library."""
+
+    def __init__(self, types: dict[str, Any]) -> None:
+        self._types = types
+
+    def message(self, msgtype: str, **fields: Any) -> Any:
+        """See `thymos.smell.message.Make`."""
+        return self._types[msgtype](**fields)
+
+    def row(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Arrays are taken as they are."""
+        return np.ascontiguousarray(values)
 
 
 class Encoder:
@@ -37,6 +56,9 @@ class Encoder:
         self._store = typestore()
         self._types: dict[str, Any] = self._store.types
         self._films: dict[str, Film] = {}
+        self._make = Rosbags(self._types)
+        self._noses: dict[str, tuple[StreamSpec, Nose, Announcer]] = {}
+        self._fresh: SmellFrame | None = None
         if self._config.video == "h264":
             H264Encoder(64, 64)  # a codec that is not there is said before anything is recorded
         if self._config.audio == "flac":
@@ -147,24 +169,22 @@ class Encoder:
             data=data,
         )
 
+    def info(self) -> bytes | None:
+        """What must be written of a nose before its sample encoded last; None if it is known."""
+        frame, self._fresh = self._fresh, None
+        if frame is None:
+            return None
+        told = info_message(self._make, frame.nose, frame.t_ns)
+        return bytes(self._store.serialize_cdr(told, INFO))
+
     def _gas(self, sample: Sample, spec: StreamSpec) -> Any:
-        values = np.ascontiguousarray(sample.payload, dtype=np.float64)
-        return self._types[type_of("plain")](
-            header=self._header(sample, spec),
-            sensor_model=spec.device,
-            channel_names=list(spec.channels),
-            unit=spec.unit,
-            values=values,
-            valid=np.isfinite(values),
-            reasons=[""] * len(values),
-            temperature=float("nan"),
-            humidity=float("nan"),
-            pressure=float("nan"),
-            warmup=Flag.WARMUP in sample.flags,
-            sequence=sample.seq,
-            flags=int(sample.flags),
-            note=sample.note,
-        )
+        known, nose, announcer = self._noses.get(spec.name, (None, None, None))
+        if known is not spec or announcer is None:
+            nose, announcer = nose_of(spec), announcer or Announcer()
+            self._noses[spec.name] = (spec, nose, announcer)
+        frame, number, new = announcer.take(frame_of(sample, spec, nose), spec.frame_id)
+        self._fresh = frame if new else self._fresh
+        return frame_message(self._make, frame, number)
 
 
 def sample_note(sample: Sample) -> str:

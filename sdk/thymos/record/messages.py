@@ -1,4 +1,4 @@
-"""A message of a file, its topic, and how it is deserialised."""
+"""A message of a file, its topic, how it is deserialised, and what is found in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Protocol
 
+from numpy.typing import NDArray
+
 from thymos.errors import RecordingError
+from thymos.samples import NS_PER_S, Flag
+from thymos.smell.frame import SmellFrame
 
 
 @dataclass(slots=True)
@@ -37,6 +41,49 @@ class Raw:
     publish_ns: int
     sequence: int
     data: bytes | memoryview | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What one message holds.
+
+    Attributes:
+        payload: As `Kind` says.
+        t_ns: Stamp of the message; None if it has none.
+        frame_id: tf frame.
+        unit: Unit of the payload.
+        rate_hz: Frames per second for sound, else 0.
+        channels: Names of the last axis.
+        seq: Number given by the device; None if the message has none.
+        flags: Validity.
+        note: Remark.
+        device: Name of the device, if the message tells.
+        smell: All that a nose said, of which the payload is a part.
+        film: The payload is a piece of H.264 (uint8 [bytes]), or a frame decoded from it;
+            `MessageReader` makes a picture of it.
+    """
+
+    payload: NDArray[Any]
+    t_ns: int | None = None
+    frame_id: str = ""
+    unit: str = ""
+    rate_hz: float = 0.0
+    channels: tuple[str, ...] = ()
+    seq: int | None = None
+    flags: Flag = Flag.OK
+    note: str = ""
+    device: str = ""
+    smell: SmellFrame | None = None
+    film: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """Format of sound whose messages do not tell it."""
+
+    rate_hz: float = 16_000.0
+    channels: int = 1
+    assumed: bool = True
 
 
 class Bag(Protocol):
@@ -95,3 +142,9 @@ def words(err: BaseException) -> str:
     """A foreign error in one line."""
     text = str(err).strip().split("\n")[0]
     return text or type(err).__name__
+
+
+def stamp_of(header: Any) -> int | None:
+    """Nanoseconds of a header; None if it was never filled."""
+    t_ns = int(header.stamp.sec) * NS_PER_S + int(header.stamp.nanosec)
+    return t_ns or None

@@ -7,6 +7,7 @@ import re
 from typing import Any, Literal
 
 from thymos.samples import Kind, Origin, StreamSpec
+from thymos.smell.message import FRAME
 
 SPEC_TOPIC = "/thymos/stream_spec"
 NOTE_TOPIC = "/thymos/sample_note"
@@ -24,7 +25,7 @@ _WRITTEN: dict[Coding, tuple[str, str]] = {  # end of the topic, type
     "h264": ("image_raw/h264", "foxglove_msgs/msg/CompressedVideo"),
     "pcm": ("audio", "thymos_msgs/msg/AudioFrame"),
     "flac": ("audio", "thymos_msgs/msg/AudioFrame"),
-    "plain": ("data", "thymos_msgs/msg/GasArray"),
+    "plain": ("data", FRAME),
 }
 _CODINGS: dict[Kind, tuple[Coding, ...]] = {
     Kind.VIDEO: ("raw", "mjpeg", "h264"),
@@ -46,6 +47,11 @@ def topic_of(spec: StreamSpec, coding: Coding) -> str:
     if not base or base[0].isdigit():
         base = f"stream_{base}"
     return f"/{base}/{_WRITTEN[coding][0]}"
+
+
+def info_topic_of(spec: StreamSpec) -> str:
+    """ROS topic of what does not change of a nose: `enose` → `/enose/info`."""
+    return topic_of(spec, "plain").rpartition("/")[0] + "/info"
 
 
 def type_of(coding: Coding) -> str:

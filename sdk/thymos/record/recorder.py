@@ -20,12 +20,14 @@ from thymos.record.naming import (
     SPEC_KEY,
     SPEC_TOPIC,
     Coding,
+    info_topic_of,
     spec_to_json,
     topic_of,
     type_of,
 )
 from thymos.record.private import without_words
 from thymos.samples import Kind, Origin, Sample, StreamSpec
+from thymos.smell.message import INFO
 
 STRING = "std_msgs/msg/String"
 Item = Sample | WindowReport
@@ -265,6 +267,9 @@ class Recorder(Observer):
             self._write_text(SPEC_TOPIC, text, sample.t_ns, sample.t_recv_ns)
         if spec.kind in (Kind.VIDEO, Kind.DEPTH) and (note := sample_note(sample)):
             self._write_text(NOTE_TOPIC, note, sample.t_ns, sample.t_recv_ns)
+        if spec.kind is Kind.GAS and (info := self._encoder.info()):
+            nose = self._channel(info_topic_of(spec), INFO, {})
+            self._file.add_message(nose, info, log_ns=sample.t_ns, publish_ns=sample.t_recv_ns)
         channel = self._channel(topic_of(spec, coding), type_of(coding), {SPEC_KEY: text})
         self._file.add_message(
             channel,

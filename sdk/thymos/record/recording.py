@@ -10,8 +10,8 @@ from typing import Any
 
 from thymos.errors import RecordingError
 from thymos.record.bags import open_bag
-from thymos.record.decode import READS, AudioFormat, Decoded, MessageReader
-from thymos.record.messages import Bag, Raw, Topic
+from thymos.record.decode import READS, MessageReader
+from thymos.record.messages import AudioFormat, Bag, Decoded, Raw, Topic
 from thymos.record.naming import (
     ROLE_OF,
     SPEC_KEY,
@@ -21,8 +21,10 @@ from thymos.record.naming import (
     topics_of,
 )
 from thymos.record.shared import Shared
-from thymos.record.source import BagSource
+from thymos.record.source import BagSource, noses_of
 from thymos.samples import Kind, Origin, Source, StreamSpec
+from thymos.smell.message import FRAME
+from thymos.smell.stream import spec_of
 
 PEEK = 16  # messages looked at to learn the format and the rate of a topic
 SEARCH = 600  # messages among which one must be whole (a film has a key frame at times)
@@ -254,12 +256,22 @@ def _learn(bag: Bag, topic: Topic, kind: Kind) -> tuple[StreamSpec, AudioFormat]
             first.unit,
             first.channels,
             first.frame_id,
-            Origin.RECORDED,  # a foreign bag does not say whether it was simulated
+            _origin(first),
             first.device,
-            {"topic": topic.name, "type": topic.msgtype},
+            {"topic": topic.name, "type": topic.msgtype} | _facts(first),
         ),
         sound,
     )
+
+
+def _origin(first: Decoded) -> Origin:
+    """Only a SmellFrame tells whether it was simulated."""
+    simulated = first.smell is not None and first.smell.nose.simulated
+    return Origin.SIMULATED if simulated else Origin.RECORDED
+
+
+def _facts(first: Decoded) -> dict[str, str]:
+    return {} if first.smell is None else dict(spec_of(first.smell.nose).extra)
 
 
 def _peek(bag: Bag, topic: Topic, sound: AudioFormat) -> tuple[Decoded | None, list[int]]:
@@ -268,7 +280,8 @@ def _peek(bag: Bag, topic: Topic, sound: AudioFormat) -> tuple[Decoded | None, l
     Raises:
         RecordingError: There are messages and none is whole.
     """
-    reader = MessageReader(topic.msgtype, sound)
+    noses = noses_of(bag) if topic.msgtype == FRAME else {}
+    reader = MessageReader(topic.msgtype, sound, noses)
     first: Decoded | None = None
     why: RecordingError | None = None
     times: list[int] = []

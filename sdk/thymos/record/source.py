@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Any
 
 from thymos.clock import SampleCounter
-from thymos.errors import RecordingError
+from thymos.errors import FrameError, RecordingError
 from thymos.record.ahead import Ahead
 from thymos.record.bags import open_bag
-from thymos.record.decode import AudioFormat, Decoded, MessageReader
-from thymos.record.messages import Bag, Raw, Topic
+from thymos.record.decode import MessageReader
+from thymos.record.messages import AudioFormat, Bag, Decoded, Raw, Topic
 from thymos.record.naming import NOTE_TOPIC
 from thymos.record.shared import Shared
 from thymos.samples import (
@@ -30,6 +30,26 @@ from thymos.samples import (
     StreamSpec,
     frozen,
 )
+from thymos.smell.frame import Nose
+from thymos.smell.message import FRAME, INFO, nose_from
+from thymos.smell.stream import sample_of
+
+MAX_NOSES = 1000
+"""Descriptions read of one topic."""
+
+
+def noses_of(bag: Bag) -> dict[int, Nose]:
+    """The noses that a recording describes, by `SmellFrame.info_id`."""
+    found: dict[int, Nose] = {}
+    for topic in (t for t in bag.topics if t.msgtype == INFO):
+        for raw in islice(bag.messages(topic.name), MAX_NOSES):
+            try:
+                if raw.data is not None:
+                    told = bag.decode(topic, raw.data)
+                    found[int(told.id)] = nose_from(told)
+            except (RecordingError, FrameError, ValueError, TypeError, AttributeError):
+                continue  # frames tell the names and units of their channels themselves
+    return found
 
 
 class BagSource:
@@ -115,7 +135,8 @@ class BagSource:
             self._end = ""
             self._counters = Counters()
             self._bag = open_bag(self._path, self._shared)
-            messages = MessageReader(self._topic.msgtype, self._sound)
+            noses = noses_of(self._bag) if self._topic.msgtype == FRAME else {}
+            messages = MessageReader(self._topic.msgtype, self._sound, noses)
             self._ahead = Ahead(self._bag, self._topic, messages)
             if self._own and self._spec.kind in (Kind.VIDEO, Kind.DEPTH):
                 self._notes = self._read_notes(self._bag)
@@ -193,14 +214,18 @@ class BagSource:
         if seq is None:
             seq = raw.sequence if self._own else self._count
         note = self._notes.get(seq, {})
+        payload = found.payload
+        if found.smell is not None:
+            payload = sample_of(found.smell, spec=self._spec).payload
         sample = Sample(
             self._spec.name,
             seq,
             t_ns,
             raw.publish_ns if self._own else max(raw.log_ns, t_ns),
-            frozen(found.payload),
+            frozen(payload),
             flags | Flag(int(note.get("flags", 0)) & 63),
             found.note or str(note.get("note", "")),
+            smell=found.smell,
         )
         self._count += 1
         self._gap = False

@@ -55,12 +55,18 @@ def places(channels: Sequence[str]) -> tuple[list[int], dict[str, int]]:
     return gas, air
 
 
+def names_of(spec: StreamSpec) -> tuple[str, ...]:
+    """Names of the channels; made up where a stream has none."""
+    return spec.channels or tuple(f"ch{i}" for i in range(spec.shape[-1]))
+
+
 def nose_of(spec: StreamSpec) -> Nose:
     """What a specification tells of the nose; one that knows more puts it into its frames."""
-    gas, air = places(spec.channels)
+    known = names_of(spec)
+    gas, air = places(known)
     names: list[str] = []
     for position in gas:
-        name = spec.channels[position]
+        name = known[position]
         names.append(name if name not in names else f"{name}_{position}")
     return Nose(
         model=spec.extra.get("model", spec.device),
@@ -110,9 +116,10 @@ def frame_of(sample: Sample, spec: StreamSpec, nose: Nose | None = None) -> Smel
     """
     if sample.smell is not None:
         return _as_sample_says(sample.smell, sample)
-    gas, air = places(spec.channels)
+    known = names_of(spec)
+    gas, air = places(known)
     row = np.asarray(sample.payload, dtype=np.float64)
-    values = row if row.size != len(spec.channels) else row[gas]  # a wrong length is told below
+    values = row if row.size != len(known) else row[gas]  # a wrong length is told below
     said = {name: float(row[position]) for name, position in air.items() if position < row.size}
     return SmellFrame(
         nose=nose or nose_of(spec),
@@ -142,8 +149,8 @@ def sample_of(frame: SmellFrame, stream: str = "enose", spec: StreamSpec | None 
     gas = np.where(hidden & ~np.isnan(frame.values), np.nan, frame.values)
     row: F64 = np.concatenate([gas, frame.air])
     if spec is not None:
-        at, air = places(spec.channels)
-        if [*at, *air.values()] != list(range(row.size)) and len(spec.channels) == row.size:
+        at, air = places(names_of(spec))
+        if [*at, *air.values()] != list(range(row.size)) and len(at) + len(air) == row.size:
             row[[*at, *(air[name] for name in frame.nose.air)]] = row.copy()
     return Sample(
         stream,
