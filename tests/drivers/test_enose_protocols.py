@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thymos.smell.validity import Validity
-from thymos_drivers.enose.columns import read_header
+from thymos.smell.formats.columns import read_header
 from thymos_drivers.enose.recognise import LineKind, recognise
 from thymos_drivers.enose.rows import Assembler
 

@@ -33,7 +33,7 @@ from thymos.samples import (
 )
 from thymos.smell.validity import Validity
 from thymos_drivers.base import BaseSource
-from thymos_drivers.enose.columns import climate_value, read_header
+from thymos.smell.formats.columns import climate_value, read_header
 from thymos_drivers.media_info import check_file
 
 DEFAULT_RATE_HZ = 1.0

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from thymos.samples import CLIMATE
-from thymos_drivers.enose.columns import (
+from thymos.smell.formats.columns import (
     Columns,
     climate_of,
     climate_value,

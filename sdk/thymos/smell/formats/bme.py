@@ -1,0 +1,360 @@
+"""Logs of Bosch BME688 and BME690 boards, `.bmerawdata` (JSON of BME AI-Studio).
+
+One row is one heater step of one sensor, and one reading: the nose is that sensor, its channels
+are the steps of its heater profile, and all but one are missing. Columns are found by their key.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thymos.smell.formats.base import PREVIEW_ROWS, Dialect, FormatError, Recording, Row
+from thymos.smell.formats.bme_config import BoardConfig, parse_config, parse_labels, read_json
+from thymos.smell.formats.cells import ns_written, number, style_of, to_ns, written
+from thymos.smell.formats.json_rows import Block, Frame
+from thymos.smell.formats.opening import Head, look
+from thymos.smell.formats.tables import (
+    AIR,
+    LAYOUT,
+    PREFIX,
+    SIDECAR,
+    dialect_of,
+    facts,
+    packed,
+    sidecars_of,
+    unpacked,
+)
+from thymos.smell.frame import NAN, Channel, Fault, Nose, Odorant, SmellFrame, TimeSource
+
+SUFFIX = ".bmerawdata"
+LABELS = ".bmelabelinfo"
+HINT = "a .bmerawdata file of BME AI-Studio is needed"
+MAX_SENSORS = 16
+MAX_STEPS = 16
+MS = 1_000_000
+_NS = 1_000_000_000
+FIRST_SPECIMEN = 1001
+"""Tags below are buttons of the board, not odours."""
+SENSOR, ID, TIME, CLOCK = "sensor_index", "sensor_id", "timestamp_since_poweron", "real_time_clock"
+OHM, STEP, TAG, ERROR = (
+    "resistance_gassensor",
+    "heater_profile_step_index",
+    "label_tag",
+    "error_code",
+)
+_AIR_KEYS = {
+    "temperature": "temperature",
+    "humidity": "relative_humidity",
+    "pressure": "pressure",
+}
+_NEEDED = (SENSOR, STEP, TIME, OHM)
+
+
+class BmeCodec:
+    """Rows of one log.
+
+    Args:
+        dialect: How it is written.
+        noses: By sensor index.
+        labels: Names of the tags.
+        anchor_ns: Power-on, on the clock of the board [ns]; 0 if it has none.
+    """
+
+    def __init__(
+        self, dialect: Dialect, noses: dict[int, Nose], labels: dict[int, str], anchor_ns: int
+    ) -> None:
+        self._dialect, self._labels, self._anchor = dialect, labels, anchor_ns
+        self._by_sensor = noses
+        self.noses = tuple(noses.values())
+        at = {key: i for i, key in enumerate(dialect.names)}
+        self._at = at
+        self._air = {name: at[key] for name, key in _AIR_KEYS.items() if key in at}
+
+    def check(self, cells: tuple[str, ...]) -> tuple[int, int]:
+        """Sensor and step of a row.
+
+        Raises:
+            ValueError: It is damaged.
+        """
+        if len(cells) != len(self._dialect.names):
+            raise ValueError(f"{len(cells)} values where {len(self._dialect.names)} belong")
+        sensor, step = self._whole(cells, SENSOR), self._whole(cells, STEP)
+        if not (0 <= sensor < MAX_SENSORS and 0 <= step < MAX_STEPS):
+            raise ValueError(f"sensor {sensor}, heater step {step}: there is none")
+        to_ns(cells[self._at[TIME]], MS)
+        number(cells[self._at[OHM]])
+        for i in self._air.values():
+            number(cells[i])
+        return sensor, step
+
+    def _whole(self, cells: tuple[str, ...], key: str) -> int:
+        try:
+            return int(cells[self._at[key]])
+        except ValueError:
+            raise ValueError(f"{key} is '{cells[self._at[key]][:20]}'") from None
+
+    def encode(self, row: Row) -> SmellFrame:
+        """One row as a reading of its sensor."""
+        cells, at = row.cells, self._at
+        sensor, step = int(cells[at[SENSOR]]), int(cells[at[STEP]])
+        nose = self._by_sensor[sensor]
+        values = np.full(len(nose.channels), np.nan)
+        values[step] = number(cells[at[OHM]])
+        faults = [Fault.MISSING] * len(nose.channels)
+        error = cells[at[ERROR]] if ERROR in at else "0"
+        if not math.isnan(values[step]):
+            faults[step] = Fault.NONE if error == "0" else Fault.UNSTABLE
+        since_ns = to_ns(cells[at[TIME]], MS)
+        air = {name: number(cells[i]) for name, i in self._air.items()}
+        extra: dict[str, str] = {}
+        frame = SmellFrame(
+            nose=nose,
+            seq=row.seq,
+            t_ns=self._anchor + since_ns,
+            values=values,
+            faults=tuple(faults),
+            time_source=TimeSource.DEVICE if self._anchor else TimeSource.FILE,
+            tick=since_ns // MS,
+            odorants=self._odorants(cells),
+            session=nose.extra.get("session", ""),
+            on_for_ns=max(since_ns, -1),
+            note="" if error == "0" else f"the board says error {error[:20]}",
+            extra=extra,
+            temperature_celsius=air.get("temperature", NAN),
+            humidity_percent=air.get("humidity", NAN),
+            pressure_hpa=air.get("pressure", NAN),
+        )
+        again = self.decode(frame)
+        for name, text, back in zip(self._dialect.names, cells, again, strict=True):
+            if text != back:
+                extra[name] = text
+        if row.layout != self._dialect.layout:
+            extra[LAYOUT] = packed(row.layout)
+        return frame
+
+    def _odorants(self, cells: tuple[str, ...]) -> tuple[Odorant, ...]:
+        text = cells[self._at[TAG]] if TAG in self._at else ""
+        tag = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+        name = self._labels.get(tag, "")
+        return (Odorant(name),) if tag >= FIRST_SPECIMEN and name else ()
+
+    def decode(self, frame: SmellFrame) -> list[str]:
+        """The cells of a reading."""
+        styles, at, nose = self._dialect.styles, self._at, frame.nose
+        found = [""] * len(styles)
+        steps = [i for i, fault in enumerate(frame.faults) if fault is not Fault.MISSING]
+        if steps:
+            found[at[STEP]] = str(steps[0])
+            found[at[OHM]] = written(float(frame.values[steps[0]]), styles[at[OHM]])
+        found[at[SENSOR]] = nose.extra.get(SENSOR, "")
+        if ID in at:
+            found[at[ID]] = nose.channels[0].sensor_id
+        since = frame.t_ns - int(nose.extra.get("power_on_ns", "0"))
+        found[at[TIME]] = ns_written(since, MS, styles[at[TIME]])
+        for name, i in self._air.items():
+            found[i] = written(getattr(frame, AIR[name]), styles[i])
+        for i, name in enumerate(self._dialect.names):
+            if name in frame.extra:
+                found[i] = frame.extra[name]
+        return found
+
+
+class BmeRawData:
+    """A log of one board."""
+
+    name = "bmerawdata"
+    title = "BME688/BME690 log (.bmerawdata)"
+    suffixes = (SUFFIX,)
+    holds = "readings"
+
+    def sniff(self, head: Head) -> bool:
+        """JSON with raw data, or a file that is called so."""
+        if head.path.name.lower().endswith(self.suffixes):
+            return True
+        return head.text.lstrip().startswith("{") and '"rawDataBody"' in head.text
+
+    def read(self, path: Path, *, strict: bool = True, ohms: bool = False) -> Recording:
+        """Open a log; see `Format.read`. The values are in ohm already."""
+        look(path)
+        block = Block(path, strict=strict, hint=HINT)
+        around = block.around()
+        names = _names(path, around)
+        labels, sidecars, warnings = _labels(path)
+        config = _config(around.data, warnings)
+        scout = BmeCodec(Dialect("", names, (), ()), {}, {}, 0)
+        first = list(islice(_checked(block, scout), PREVIEW_ROWS))
+        seen = _seen(block, scout)
+        if not first:
+            raise FormatError(path, "holds no reading", hint=HINT)
+        layouts = [row.layout for row in first]
+        dialect = Dialect(
+            preamble=around.preamble,
+            names=names,
+            layout=max(set(layouts), key=lambda layout: (layouts.count(layout), layout)),
+            styles=tuple(style_of(row.cells[i] for row in first) for i in range(len(names))),
+            tail=around.tail,
+        )
+        anchor = _power_on_ns(first, names)
+        if not anchor:
+            warnings.append("no real-time clock: times count from power-on")
+        told = facts(self.name, dialect) | {SIDECAR + k: text for k, text in sidecars.items()}
+        told["power_on_ns"] = str(anchor)
+        noses = _noses(around.data, config, seen, told, (first, names))
+        codec = BmeCodec(dialect, noses, labels, anchor)
+        return Recording(
+            format=self.name,
+            dialect=dialect,
+            codec=codec,
+            rows=lambda: _checked(block, codec),
+            path=path,
+            warnings=warnings,
+            damage=block.damage,
+            sidecars=sidecars,
+        )
+
+    def from_frames(self, frames: Iterable[SmellFrame]) -> Recording:
+        """A log from the readings of one; streams them, once."""
+        waiting = iter(frames)
+        first = next(waiting, None)
+        if first is None:
+            raise FormatError(Path("-"), "no reading to write", hint="thymos smell check FILE")
+        dialect = dialect_of(first.nose, self.name)
+        codec = BmeCodec(dialect, {0: first.nose}, {}, 0)
+
+        def rows() -> Iterator[Row]:
+            yield _again(codec, dialect, first, 0)
+            for n, frame in enumerate(waiting, 1):
+                yield _again(codec, dialect, frame, n)
+
+        return Recording(self.name, dialect, codec, rows, sidecars=sidecars_of(first.nose))
+
+
+def _again(codec: BmeCodec, dialect: Dialect, frame: SmellFrame, n: int) -> Row:
+    kept = frame.extra.get(LAYOUT)
+    layout = dialect.layout if kept is None else unpacked(kept, len(dialect.names))
+    return Row(n + 1, n, tuple(codec.decode(frame)), layout)
+
+
+def _checked(block: Block, codec: BmeCodec) -> Iterator[Row]:
+    for row in block.rows():
+        try:
+            codec.check(row.cells)
+        except ValueError as err:
+            block.reject(row, f"row {row.seq + 1}: {err}")
+            continue
+        yield row
+
+
+def _seen(block: Block, codec: BmeCodec) -> dict[int, int]:
+    """Sensor → number of its heater steps, over the whole file."""
+    found: dict[int, int] = {}
+    for row in _checked(block, codec):
+        sensor, step = codec.check(row.cells)
+        found[sensor] = max(found.get(sensor, 0), step + 1)
+    return found
+
+
+def _names(path: Path, around: Frame) -> tuple[str, ...]:
+    body = around.data.get("rawDataBody")
+    try:
+        if not isinstance(body, dict) or body["dataBlock"] != []:
+            raise KeyError("rawDataBody")
+        names = tuple(str(column["key"]) for column in body["dataColumns"])
+    except (KeyError, TypeError) as err:
+        raise FormatError(path, f"lacks {err}", hint=HINT) from err
+    lacking = [key for key in _NEEDED if key not in names]
+    if lacking:
+        raise FormatError(path, f"has no column '{lacking[0]}'", hint=HINT)
+    twice = next((name for name in names if names.count(name) > 1), "")
+    if twice:
+        raise FormatError(path, f"has two columns '{twice[:40]}'", hint=HINT)
+    return names
+
+
+def _labels(path: Path) -> tuple[dict[int, str], dict[str, str], list[str]]:
+    """Names of the tags from the file beside the log; a broken one gives none, and says so."""
+    beside = path.with_suffix(LABELS)
+    if not beside.is_file():
+        return {}, {}, []
+    try:
+        data, text = read_json(beside)
+        names, warnings = parse_labels(data)
+    except (FormatError, ValueError) as err:
+        return {}, {}, [f"the label file cannot be used: {err}"]
+    return names, {LABELS: text}, warnings
+
+
+def _config(data: dict[str, Any], warnings: list[str]) -> BoardConfig:
+    try:
+        config = parse_config(data)
+    except ValueError as err:
+        warnings.append(str(err))
+        return BoardConfig("", (), {}, {})
+    warnings += config.warnings
+    return config
+
+
+def _power_on_ns(rows: list[Row], names: tuple[str, ...]) -> int:
+    """When the board was switched on, by its real-time clock; 0 if it has none."""
+    if CLOCK not in names:
+        return 0
+    clock, time = names.index(CLOCK), names.index(TIME)
+    for row in rows:
+        try:
+            now_ns = to_ns(row.cells[clock], _NS)
+        except ValueError:
+            continue
+        if now_ns > 0:
+            return now_ns - to_ns(row.cells[time], MS)
+    return 0
+
+
+def _noses(
+    data: dict[str, Any],
+    config: BoardConfig,
+    seen: dict[int, int],
+    told: dict[str, str],
+    first: tuple[list[Row], tuple[str, ...]],
+) -> dict[int, Nose]:
+    rows, names = first
+    header = data.get("rawDataHeader")
+    known = {str(k): str(v)[:120] for k, v in header.items()} if isinstance(header, dict) else {}
+    board = known.get("boardId", "")
+    session = "_".join(known[k] for k in ("seedPowerOnOff", "counterPowerOnOff") if k in known)
+    ids: dict[int, str] = {}
+    for row in rows:
+        if ID in names:
+            ids.setdefault(int(row.cells[names.index(SENSOR)]), row.cells[names.index(ID)])
+    noses = {}
+    for sensor in sorted(seen):
+        profile = config.profile_of(sensor)
+        channels = tuple(
+            Channel(
+                f"s{sensor}_h{step}",
+                "ohm",
+                sensor_model=config.model,
+                sensor_id=ids.get(sensor, ""),
+                heater_profile=profile.name,
+                heater_step=step,
+                heater_celsius=profile.steps[step][0] if step < len(profile.steps) else NAN,
+                heater_ns=profile.steps[step][1] if step < len(profile.steps) else 0,
+            )
+            for step in range(max(seen[sensor], len(profile.steps)))
+        )
+        noses[sensor] = Nose(
+            model=f"{config.model} {config.board}".strip(),
+            serial=f"{board}/s{sensor}" if board else f"s{sensor}",
+            channels=channels,
+            air=tuple(name for name, key in _AIR_KEYS.items() if key in names),
+            tick_hz=1000.0,
+            extra={**told, PREFIX + "header": json.dumps(known), "session": session,
+                   SENSOR: str(sensor)},
+        )  # fmt: skip
+    return noses

@@ -1,0 +1,102 @@
+"""Numbers as texts, and back to the very same text."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+
+MOST_CHARS = 400
+"""No number of a nose is longer; one that is was not written by a nose."""
+_FIXED = re.compile(r"-?\d+\.(\d+)")
+_SAME_DIGITS = 12
+"""Conversion of units and back keeps so many digits, more than any sensor has."""
+NAN_WORDS = frozenset({"nan", "na", "n/a", "null", "none", "-nan"})
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+
+
+def number(text: str) -> float:
+    """The number in a cell; NaN if the cell is empty or says so.
+
+    Raises:
+        ValueError: It is none, or one that no float can hold; the reason in words.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        if not text or text.lower() in NAN_WORDS:
+            return math.nan
+        comma = DECIMAL_COMMA.fullmatch(text)
+        why = "has a decimal comma" if comma else "is no number"
+        raise ValueError(f"'{text[:20]}' {why}") from None
+    if len(text) > MOST_CHARS:
+        raise ValueError(f"a number of {len(text)} characters")
+    if "_" in text or not text.isascii():
+        raise ValueError(f"'{text[:20]}' is no number")
+    if math.isinf(value):
+        raise ValueError(f"{text[:20]} is too large for a number")
+    return value
+
+
+def style_of(texts: Iterable[str]) -> str:
+    """How most numbers of a column are written.
+
+    Returns:
+        `d` (31), `.6f` (so many digits behind the point), or `r` (the shortest text that means
+        the same number, 25.5).
+    """
+    cells = [text for text in texts if text]
+    digits = Counter(len(m[1]) for text in cells if (m := _FIXED.fullmatch(text)))
+    styles = ["r", "d", *(f".{n}f" for n, _ in digits.most_common(2))]
+    fits = {style: sum(_again(text, style) for text in cells) for style in styles}
+    return max(styles, key=lambda style: fits[style])
+
+
+def _again(text: str, style: str) -> bool:
+    try:
+        return written(number(text), style) == text
+    except ValueError:
+        return False
+
+
+def written(value: float, style: str) -> str:
+    """A number in a style; nothing for NaN."""
+    if value != value:  # noqa: PLR0124  NaN; this is called for each cell of each row
+        return ""
+    if style == "r":
+        return repr(value)
+    if style == "d":
+        return str(int(value)) if value.is_integer() else repr(value)
+    return f"{value:{style}}"
+
+
+def scaled(value: float, factor: float) -> float:
+    """A converted number without the dust of binary fractions: 0.3872 · 100 is 38.72."""
+    return float(f"{value * factor:.{_SAME_DIGITS}g}")
+
+
+def to_ns(text: str, unit_ns: int) -> int:
+    """A time in a cell, exact, rounded to nanoseconds.
+
+    Raises:
+        ValueError: It is no time, or none within 3000 years.
+    """
+    try:
+        found = int((Decimal(text) * unit_ns).to_integral_value())
+    except (InvalidOperation, OverflowError, ValueError):
+        raise ValueError(f"'{text[:20]}' is no time") from None
+    if abs(found) > 10**20 or "_" in text:
+        raise ValueError(f"'{text[:20]}' is no time")
+    return found
+
+
+def ns_written(t_ns: int, unit_ns: int, style: str) -> str:
+    """The opposite of `to_ns`."""
+    exact = Decimal(t_ns) / unit_ns
+    if style == "d":
+        return str(int(exact)) if exact == int(exact) else str(exact.normalize())
+    if style == "r":
+        return repr(float(exact))
+    return f"{exact:{style}}"

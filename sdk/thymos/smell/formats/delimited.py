@@ -1,0 +1,199 @@
+"""Rows of text tables: cells and what stands between them, so that nothing of a file is lost."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from thymos.smell.formats.base import SALVAGE, Damage, FormatError, Row
+from thymos.smell.formats.cells import DECIMAL_COMMA
+from thymos.smell.formats.opening import lines
+
+_BETWEEN = {
+    ",": re.compile(r"([ \t]*,[ \t]*)"),
+    ";": re.compile(r"([ \t]*;[ \t]*)"),
+    "\t": re.compile(r"([ ]*\t[ ]*)"),
+    " ": re.compile(r"([ \t]+)"),
+}
+_QUOTED = {
+    mark: re.compile(
+        rf'[ \t]*("(?:[^"]|"")*"|[^{re.escape(mark)}]*?)([ \t]*(?:{re.escape(mark)}|$))'
+    )
+    for mark in (",", ";", "\t")
+}
+_UNIFORM: dict[tuple[str, int, str], tuple[str, ...]] = {}
+_MOST_CACHED = 256
+
+Cells = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+def split(line: str, mark: str) -> Cells:
+    """Take a line apart.
+
+    Args:
+        line: With its end.
+        mark: Delimiter; a blank stands for any run of blanks and tabs.
+
+    Returns:
+        Texts of the cells, without blanks around them, and the layout (`Row.layout`).
+    """
+    body = line.rstrip("\r\n")
+    end = line[len(body) :]
+    if '"' in body and mark != " ":
+        return _split_quoted(body, mark, end)
+    if mark != " " and " " not in body and (mark == "\t" or "\t" not in body):
+        cells = tuple(body.split(mark))
+        key = (mark, len(cells), end)
+        layout = _UNIFORM.get(key)
+        if layout is None:
+            layout = ("", *[mark] * (len(cells) - 1), end)
+            if len(_UNIFORM) < _MOST_CACHED:
+                _UNIFORM[key] = layout
+        return cells, layout
+    blanks = " " if mark == "\t" else " \t"
+    inner = body.strip(blanks)
+    before = body[: len(body) - len(body.lstrip(blanks))] if inner else body
+    after = body[len(before) + len(inner) :]
+    pieces = _BETWEEN[mark].split(inner)
+    return tuple(pieces[::2]), (before, *pieces[1::2], after + end)
+
+
+def _split_quoted(body: str, mark: str, end: str) -> Cells:
+    """Cells may stand in quotes and hold delimiters; the quotes stay with the text."""
+    cells: list[str] = []
+    layout: list[str] = []
+    at, between = 0, ""
+    while at <= len(body):
+        found = _QUOTED[mark].match(body, at)
+        if found is None:  # text behind a closing quote
+            cells.append(body[at:])
+            layout.append(between)
+            between = ""
+            break
+        cells.append(found[1])
+        layout.append(between + body[at : found.start(1)])
+        between, at = found[2], found.end()
+        if not between.endswith(mark):
+            break
+    return tuple(cells), (*layout, between + end)
+
+
+def unquoted(cell: str) -> str:
+    """The text of a cell without its quotes."""
+    if len(cell) > 1 and cell[0] == cell[-1] == '"':
+        return cell[1:-1].replace('""', '"')
+    return cell
+
+
+def delimiter_of(text: str) -> str:
+    """The delimiter of a table, by its first lines: the mark that most of them share."""
+    some = [line for line in text.splitlines() if line.strip()][:20]
+    for mark in (";", "\t", ","):
+        counts = Counter(line.count(mark) for line in some)
+        count, lines_ = counts.most_common(1)[0] if counts else (0, 0)
+        commas = mark == ";" or not any(";" in line for line in some)
+        if count and 2 * lines_ >= len(some) and commas:
+            return mark
+    first = some[0] if some else ""
+    marks = max((",", ";", "\t"), key=first.count)
+    return marks if marks in first else " "
+
+
+def has_latin1(text: str) -> bool:
+    """Whether bytes that are no UTF-8 stand in a text (read with surrogates)."""
+    return any("\udc80" <= c <= "\udcff" for c in text) if not text.isascii() else False
+
+
+class Reader:
+    """Reads the rows of one file, again and again.
+
+    Args:
+        path: The file.
+        mark: Delimiter.
+        width: Cells in a row.
+        skip: Lines of the preamble.
+        check: Raises ValueError if the cells are not what they must be.
+        remark: Whether a line is no row but a remark.
+        strict: A damaged row is an error.
+        encoding: Of the text.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        mark: str,
+        width: int,
+        skip: int,
+        check: Callable[[tuple[str, ...]], None],
+        *,
+        remark: Callable[[str], bool] = lambda _: False,
+        strict: bool = True,
+        encoding: str = "utf-8",
+    ) -> None:
+        self.path, self.mark, self.width, self.skip = path, mark, width, skip
+        self.check, self.remark = check, remark
+        self.strict, self.encoding = strict, encoding
+        self.damage = Damage()
+        self.cut = False
+
+    def rows(self) -> Iterator[Row]:
+        """The rows, in order; holds back one, as empty lines at the end belong to the last.
+
+        Raises:
+            FormatError: A row is damaged, and reading is strict.
+        """
+        self.damage.rows, self.damage.places = 0, []
+        last: Row | None = None
+        before, seq, kept, text = "", 0, 0, "\n"
+        for n, text in lines(self.path, self.encoding):
+            if n <= self.skip:
+                continue
+            if not text.strip() or self.remark(text):
+                before += text
+                continue
+            cells, layout = split(text, self.mark)
+            why = self._wrong(text, cells)
+            if why:
+                self._damaged(n, why, kept)
+                before, seq = "", seq + 1
+                continue
+            if before:
+                layout, before = (before + layout[0], *layout[1:]), ""
+            if last is not None:
+                yield last
+            last = Row(n, seq, cells, layout)
+            seq, kept = seq + 1, kept + 1
+        self.cut = not text.endswith("\n")
+        if last is not None:
+            ending = (*last.layout[:-1], last.layout[-1] + before)
+            yield replace(last, layout=ending) if before else last
+
+    def _wrong(self, text: str, cells: tuple[str, ...]) -> str:
+        if "\x00" in text:
+            return "a NUL byte"
+        if len(cells) != self.width:
+            comma = self.mark == "," and len(cells) > self.width
+            more = "; perhaps decimal commas" if comma else ""
+            return f"{len(cells)} cells where {self.width} belong{more}"
+        if self.encoding == "utf-8" and has_latin1(text):
+            return "bytes that are no UTF-8"
+        try:
+            self.check(cells)
+        except ValueError as err:
+            return str(err)
+        return ""
+
+    def _damaged(self, line: int, why: str, kept: int) -> None:
+        if self.strict:
+            comma = "comma" in why
+            hint = "write numbers with a point, columns with commas" if comma else SALVAGE
+            raise FormatError(self.path, why, hint=hint, line=line, kept=kept)
+        self.damage.add(line, why)
+
+
+def looks_like_decimal_comma(cells: tuple[str, ...]) -> bool:
+    """Whether a cell is a number with a comma."""
+    return any(DECIMAL_COMMA.fullmatch(cell) for cell in cells)

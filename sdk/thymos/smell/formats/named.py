@@ -1,0 +1,129 @@
+"""CSV files whose header says what the columns are: our own, and those of most firmware.
+
+Columns are found by name, units stand in brackets: `t_s,NO2 [ohm],CO [ohm],temperature`.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from thymos.smell.formats.base import Dialect, FormatError, Row
+from thymos.smell.formats.cells import number
+from thymos.smell.formats.columns import MOST_HPA, Columns, read_header
+from thymos.smell.formats.opening import Head
+from thymos.smell.formats.tables import NS, Plan, TableFormat
+from thymos.smell.frame import Channel, Nose
+
+MAX_STEP_S = 20.0
+"""No nose is slower than this; a larger step is in milliseconds."""
+_MS = 1_000_000
+MOST_CHANNELS = 256
+
+
+def time_unit_ns(name: str, gap: float) -> int:
+    """Nanoseconds in one unit of a time column.
+
+    Args:
+        name: Of the column.
+        gap: Median step from row to row, in its unit.
+    """
+    return _MS if "ms" in name.lower() or gap > MAX_STEP_S else NS
+
+
+def median_gap(rows: Sequence[Row], column: int) -> float:
+    """Median step of a time column, in its unit; 0 if it has none."""
+    times = []
+    for row in rows:
+        try:
+            times.append(number(row.cells[column]))
+        except ValueError:
+            continue
+    known = [t for t in times if math.isfinite(t)]
+    gaps = [b - a for a, b in pairwise(known)]
+    return float(statistics.median(gaps)) if gaps else 0.0
+
+
+def air_of(climate: dict[str, int], rows: Sequence[Row]) -> dict[str, tuple[int, float]]:
+    """Columns of the air with one unit of each in degC, percent, hPa: firmware prints Pa too."""
+    found = {}
+    for name, i in climate.items():
+        pascal = name == "pressure" and any(_value(row.cells[i]) > MOST_HPA for row in rows)
+        found[name] = (i, 0.01 if pascal else 1.0)
+    return found
+
+
+def _value(text: str) -> float:
+    try:
+        return number(text)
+    except ValueError:
+        return math.nan
+
+
+class NamedCsv(TableFormat):
+    """Any CSV with a header that names gas channels."""
+
+    name = "csv"
+    title = "CSV with named columns"
+    suffixes: tuple[str, ...] = (".csv", ".tsv", ".txt")
+
+    def sniff(self, head: Head) -> bool:
+        """A first line of words, with a gas channel among them."""
+        names = self.names_of(head)
+        words = [name for name in names if _is_word(name)]
+        return len(words) == len(names) > 0 and bool(read_header(names).gas)
+
+    def names_of(self, head: Head) -> tuple[str, ...]:
+        """The cells of the first line."""
+        mark = self.delimiter(head)
+        cells = head.first.split(None if mark == " " else mark)
+        return tuple(cell.strip(' \t"') for cell in cells)
+
+    def columns_of(self, dialect: Dialect, path: Path) -> Columns:
+        """What the header says.
+
+        Raises:
+            FormatError: It names no gas channel.
+        """
+        columns = read_header(dialect.names)
+        if not columns.gas or len(columns.gas) > MOST_CHANNELS:
+            raise FormatError(
+                path,
+                "names no gas channel" if not columns.gas else "names too many channels",
+                hint="a header with column names is needed, for example t_s,NO2,CO",
+            )
+        return columns
+
+    def plan(self, dialect: Dialect, path: Path, rows: Sequence[Row]) -> Plan:
+        """Channels, air and time by the words of the header."""
+        columns = self.columns_of(dialect, path)
+        channels = tuple(Channel(name, columns.unit) for name in columns.names)
+        warnings, unit = [], NS
+        if columns.time is None:
+            warnings.append("no time column: times are rows, taken as one a second")
+        else:
+            name, gap = dialect.names[columns.time], median_gap(rows, columns.time)
+            unit = time_unit_ns(name, gap)
+            if unit == _MS and "ms" not in name.lower():
+                warnings.append(f"'{name}' steps by {gap:g}: taken as milliseconds")
+        return Plan(
+            Nose("", "", channels),
+            columns.gas,
+            air=air_of(columns.climate, rows),
+            time=columns.time,
+            unit_ns=unit,
+            warnings=tuple(warnings),
+        )
+
+
+def _is_word(name: str) -> bool:
+    if not name:
+        return False
+    try:
+        float(name)
+    except ValueError:
+        return True
+    return name.lower() == "nan"
