@@ -69,6 +69,15 @@ class PerceiveConfig(Section):
     clean_air: str = Field(
         default="", description="Calibration file of the electronic nose; 'stored': its newest."
     )
+    climate: str = Field(
+        default="",
+        description="What temperature and humidity do to the nose: a calibration file, 'stored', "
+        "or 'learn' for finding it out in clean air.",
+    )
+    smell_state: str = Field(
+        default="",
+        description="File that keeps the clean air of the nose over a restart; empty: none.",
+    )
 
 
 class ReasonConfig(Section):

@@ -65,7 +65,8 @@ def test_the_last_minute_becomes_the_baseline_and_perception_finds_it_by_serial_
     monkeypatch.setenv("THYMOS_CALIBRATION", str(tmp_path))
     smell = SmellPerceiver(PerceiveConfig(clean_air="stored"))
     smell.start(SPEC)
-    assert smell._baseline.level == pytest.approx([1e4, 2e4], rel=0.002)
+    assert smell.baseline is not None
+    assert smell.baseline.values == pytest.approx([1e4, 2e4], rel=0.002)
     other = StreamSpec("enose", Kind.GAS, 10.0, (2,), "ohm", ("NO2", "CO"), device="other")
     with pytest.raises(CalibrationError, match="'other' has no calibration"):
         SmellPerceiver(PerceiveConfig(clean_air="stored")).start(other)

@@ -1,29 +1,19 @@
-"""What a nose reads in clean air: from a calibration file, or estimated while it runs."""
+"""Calibration files of a nose: what it reads in clean air, what the climate does to it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib import resources
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from thymos.errors import ConfigError
-from thymos.samples import NS_PER_S, StreamSpec
-
-F64 = NDArray[np.float64]
-
-SETTLE_NS = 5 * NS_PER_S
-"""How long the first readings are taken for clean air when there is no calibration file."""
-MIN_READINGS = 5
-REZERO_AFTER_NS = 300 * NS_PER_S
-"""Clean air needed after a smell before the baseline may follow drift again (false alarms fall
-from .36 after 60 s to .054 after 300 s in OpenSmell's interoperability study)."""
-DRIFT_TAU_NS = 600 * NS_PER_S
+from thymos.errors import CalibrationError, ConfigError
+from thymos.samples import StreamSpec
+from thymos.smell.frame import BaselineAir
+from thymos.smell.signal.climate import Air, Weights, weights_of
 
 
 class Channel(BaseModel):
@@ -44,8 +34,11 @@ class CleanAir(BaseModel):
     channels: dict[str, Channel]
     device: str = ""
     quality: dict[str, Any] = Field(default_factory=dict)
+    air: dict[str, float] = Field(
+        default_factory=dict, description="Temperature [degC] and humidity [%] at the time."
+    )
     odours: dict[str, dict[str, float]] = Field(
-        default_factory=dict, description="Response of each channel by odour, see `response`."
+        default_factory=dict, description="Response of each channel by odour."
     )
 
 
@@ -75,109 +68,34 @@ def load_clean_air(path: Path, spec: StreamSpec) -> CleanAir:
     return clean
 
 
-@dataclass(frozen=True, slots=True)
-class Prototypes:
-    """Odour patterns: unit vectors [classes, channels] of responses."""
-
-    names: tuple[str, ...]
-    vectors: F64
-    origin: str
-
-
-def prototypes(clean: CleanAir | None, spec: StreamSpec) -> Prototypes | None:
-    """Patterns that may be used on this stream, None if there are none.
-
-    Those of the calibration file come first. The built-in ones belong to the simulated nose.
-    """
-    if clean is not None and clean.odours:
-        rows = {
-            name: [row.get(channel, 0.0) for channel in spec.channels]
-            for name, row in sorted(clean.odours.items())
-        }
-        return _unit_rows(rows, "calibrated on this nose")
-    text = resources.files("thymos.perceive").joinpath("odours.yaml").read_text(encoding="utf-8")
-    data: dict[str, Any] = yaml.safe_load(text)
-    fits = tuple(data["channels"]) == spec.channels and data["unit"] == spec.unit
-    if not fits or spec.origin.value == "live":
-        return None
-    return _unit_rows(data["odours"], "of the simulated nose")
-
-
-def _unit_rows(rows: dict[str, list[float]], origin: str) -> Prototypes | None:
-    vectors = np.array(list(rows.values()), dtype=np.float64)
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    if not len(vectors) or (norms == 0).any():
-        return None
-    return Prototypes(tuple(rows), vectors / norms, origin)
-
-
-def response(values: F64, baseline: F64, unit: str) -> F64:
-    """How strongly each sensor answers: positive for reducing gases on metal-oxide sensors.
-
-    −ln(R/R0) for resistances (they fall with reducing gases); (x − x0)/x0 for everything that
-    rises with the gas, where a baseline near zero is held up so that counts of one or two do not
-    become percentages of hundreds.
-    """
-    if unit == "ohm":
-        with np.errstate(divide="ignore", invalid="ignore"):
-            out: F64 = -np.log(values / baseline)
-        return np.where(np.isfinite(out), out, np.nan)
-    floor = {"adc": 20.0, "volt": 0.05, "ppm": 0.5}.get(unit, 1e-9)
-    risen: F64 = (values - baseline) / np.maximum(np.abs(baseline), floor)
-    return risen
-
-
-class Baseline:
-    """The running estimate of clean air.
+def known_air(clean: CleanAir, names: Sequence[str]) -> tuple[BaselineAir, Air | None]:
+    """Clean air of a calibration for the signal stage, and the air it was measured in.
 
     Args:
-        spec: The stream.
-        clean: Its calibration, None to estimate from the first seconds.
+        clean: The calibration.
+        names: Gas channels of the nose; those that gave no value when it was calibrated are NaN.
     """
+    silent = Channel(baseline=np.nan)
+    rows = [clean.channels.get(name, silent) for name in names]
+    values = np.array([row.baseline for row in rows])
+    spread = np.array([row.noise for row in rows])
+    told = clean.air.get("temperature"), clean.air.get("humidity")
+    air = None if told[0] is None or told[1] is None else Air(told[0], told[1])
+    count = clean.quality.get("readings", 0)
+    readings = count if isinstance(count, int) else 0
+    return BaselineAir(values, spread, None, "calibrated", readings), air
 
-    def __init__(self, spec: StreamSpec, clean: CleanAir | None) -> None:
-        self._first: list[F64] = []
-        self._begin_ns: int | None = None
-        self._last_ns: int | None = None
-        self._quiet_since_ns: int | None = None
-        self.calibrated = clean is not None
-        self.level: F64 | None = None
-        self.noise = np.zeros(len(spec.channels))
-        if clean is not None:
-            silent = Channel(baseline=np.nan)  # gave no value when the nose was calibrated
-            rows = [clean.channels.get(name, silent) for name in spec.channels]
-            self.level = np.array([row.baseline for row in rows])
-            self.noise = np.array([row.noise for row in rows])
 
-    def learn(self, t_ns: int, values: F64) -> None:
-        """Take a reading of what is hoped to be clean air, until there are enough."""
-        if self._begin_ns is None:
-            self._begin_ns = t_ns
-        self._first.append(values)
-        if t_ns - self._begin_ns < SETTLE_NS or len(self._first) < MIN_READINGS:
-            return
-        rows = np.array(self._first)
-        self._first = []
-        # A channel that never gave a number stays unknown (NaN) without a warning.
-        known = np.isfinite(rows).any(axis=0)
-        level = np.full(rows.shape[1], np.nan)
-        level[known] = np.nanmedian(rows[:, known], axis=0)
-        noise = np.zeros(rows.shape[1])
-        noise[known] = 1.4826 * np.nanmedian(np.abs(rows[:, known] - level[known]), axis=0)
-        self.level, self.noise = level, noise
+def load_climate(path: Path, names: Sequence[str]) -> Weights:
+    """Read what temperature and humidity do to the channels of a nose.
 
-    def follow(self, t_ns: int, values: F64, *, smelling: bool) -> None:
-        """Follow slow drift, in clean air only."""
-        assert self.level is not None  # noqa: S101
-        step_ns = 0 if self._last_ns is None else t_ns - self._last_ns
-        self._last_ns = t_ns
-        if smelling:
-            self._quiet_since_ns = None
-            return
-        if self._quiet_since_ns is None:
-            self._quiet_since_ns = t_ns
-        if t_ns - self._quiet_since_ns < REZERO_AFTER_NS:
-            return
-        weight = -np.expm1(-step_ns / DRIFT_TAU_NS)
-        moved = self.level + weight * (values - self.level)
-        self.level = np.where(np.isfinite(moved), moved, self.level)
+    Raises:
+        ConfigError: It cannot be read, or is something else.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return weights_of(data, names)
+    except CalibrationError as err:
+        raise ConfigError(f"nose climate '{path}': {err}", hint=err.hint) from err
+    except Exception as err:
+        raise ConfigError(f"cannot read the nose climate '{path}': {err}") from err
