@@ -1,7 +1,8 @@
-"""`thymos train face|speech|text`: make the small models anew from the data, with one command."""
+"""`thymos train face|speech|text|enose`: the small models, made anew with one command."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,7 @@ from thymos.errors import ConfigError, MissingExtraError
 from thymos.models import ModelStore
 
 app = typer.Typer(
-    help="Train the small emotion models anew (extra 'train'; hours without a GPU).",
+    help="Train the small models anew (extra 'train'; all but `enose` take hours without a GPU).",
     no_args_is_help=True,
 )
 
@@ -44,9 +45,26 @@ def text(ctx: typer.Context, data: Data, out: Out = Path("thymos-train/text")) -
     _run("text", data, out, "sentence_encoder", ctx.args)
 
 
-def _run(recipe: str, data: Path, out: Path, role: str | None, rest: list[str]) -> None:
+@app.command(context_settings=_PASS_ON)
+def enose(ctx: typer.Context, data: Data, out: Out = Path("thymos-train/enose")) -> None:
+    """Odours, from SmellNet, BME688 scans and UCI drift; half a minute, no GPU, no torch.
+
+    Other options go to the recipe: `--only smellnet --limit 10`.
+    """
+    _run("enose", data, out, None, ctx.args, needs=("sklearn",))
+
+
+def _run(
+    recipe: str,
+    data: Path,
+    out: Path,
+    role: str | None,
+    rest: list[str],
+    *,
+    needs: Sequence[str] = ("torch", "onnx", "safetensors"),
+) -> None:
     """Run a recipe with the encoder of `role`, unless another one is named."""
-    for library in ("torch", "onnx", "safetensors"):  # asked now, not after an hour
+    for library in needs:  # asked now, not after an hour
         if find_spec(library) is None:
             raise MissingExtraError(library, "train")
     if not data.is_dir():

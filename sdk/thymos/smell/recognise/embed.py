@@ -1,0 +1,135 @@
+"""From a stretch of readings to a point in a space where the same odour lies close together.
+
+Each feature is written as a piecewise linear code: how far it has come through each of the bins
+that quantiles of the training data cut (Gorishniy, Rubachev, Babenko, "On embeddings for numerical
+features in tabular deep learning", NeurIPS 2022, section 3.2). The code lets a linear map bend. The
+map is that of Fisher's discriminant analysis: it whitens the scatter within an odour and keeps the
+directions in which odours differ, so that plain Euclidean distance is Mahalanobis distance.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+
+BIN_S = 5.0
+"""Readings are averaged over so many seconds, so that the rate of a nose does not matter."""
+WINDOW_BINS = 3
+EARLY_WINDOWS = 9
+"""Windows that are over before the first minute is: the last bin ends with the next reading."""
+WEAK = 0.05
+"""A response this small in all channels has no direction (noise, drift, humidity)."""
+PRIOR_SPREAD = 0.08
+"""How far sniffs of one odour scatter about their direction, before any were compared."""
+PRIOR_SNIFFS = 10.0
+"""How many sniffs that assumption counts for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """A fitted map.
+
+    Attributes:
+        edges: [features, bins + 1], rising; padded with inf where a feature has fewer bins.
+        centre: [features · bins], the mean code of the training data.
+        project: [features · bins, dims].
+    """
+
+    edges: F64
+    centre: F64
+    project: F64
+
+    def __call__(self, features: F64) -> F64:
+        """Embed [n, features] into [n, dims]; a missing feature (NaN) counts as the average."""
+        shifted = code(features, self.edges) - self.centre
+        return np.asarray(np.nan_to_num(shifted, nan=0.0) @ self.project, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """The direction of a response in the space of channels, whitened: strength is taken out.
+
+    For a nose without a shipped model. With R/R0 = a·c^b concentration moves -ln(R/R0) along a
+    line, and a strong response along its own direction.
+
+    Attributes:
+        whiten: [channels, channels]; distance after it is in standard deviations of a sniff.
+    """
+
+    whiten: F64
+
+    def __call__(self, features: F64) -> F64:
+        """Embed [n, 2 · channels]; NaN where the response is too weak; silent channels count 0."""
+        level = np.nan_to_num(features[:, : len(self.whiten)], nan=0.0)
+        strong = np.abs(level).max(axis=1, keepdims=True) >= WEAK
+        length = np.linalg.norm(level, axis=1, keepdims=True)
+        unit = np.divide(level, length, out=np.full_like(level, np.nan), where=strong)
+        return np.asarray(unit @ self.whiten, dtype=np.float64)
+
+
+def direction(units: F64, owner: NDArray[np.int64]) -> tuple[Direction, float]:
+    """A map for directions, and the distance at which known and unknown are even.
+
+    The scatter within an odour is pooled and shrunk towards `PRIOR_SPREAD`. A smell is known if it
+    is likelier under its nearest odour (normal with that scatter) than under any direction at all
+    (normal with variance 1/channels); both are held equally likely before.
+
+    Args:
+        units: Unit vectors [n, channels] of sniffs.
+        owner: Class of each.
+    """
+    size = units.shape[1]
+    classes, place = np.unique(owner, return_inverse=True)
+    means = np.stack([units[place == c].mean(axis=0) for c in range(len(classes))])
+    rest = units - means[place]
+    free = max(0, len(units) - len(classes))
+    prior = PRIOR_SNIFFS * PRIOR_SPREAD**2 * np.eye(size)
+    within = (rest.T @ rest + prior) / (free + PRIOR_SNIFFS)
+    power, axes = np.linalg.eigh(within)
+    even = size - float(np.log(power).sum()) - size * math.log(size)
+    return Direction(axes / np.sqrt(power)), math.sqrt(max(1.0, even))
+
+
+def code(features: F64, edges: F64) -> F64:
+    """Piecewise linear code [n, features · bins] of [n, features], NaN where a feature is NaN."""
+    low, high = edges[:, :-1], edges[:, 1:]
+    width = np.ones_like(low)
+    np.subtract(high, low, out=width, where=np.isfinite(high))
+    raw = (features[:, :, None] - low) / width
+    return np.clip(raw, 0.0, 1.0).reshape(len(features), -1)
+
+
+def quantile_edges(features: F64, bins: int) -> F64:
+    """Edges [features, bins + 1] at the quantiles of [n, features]; equal ones are merged."""
+    out = np.full((features.shape[1], bins + 1), np.inf)
+    for row, column in zip(out, features.T, strict=True):
+        cuts = np.unique(np.nanquantile(column, np.linspace(0.0, 1.0, bins + 1)))
+        row[: len(cuts)] = cuts
+    return out
+
+
+def window_features(bins: F64) -> F64:
+    """Level and slope of each channel over a window: [2 · channels] from [bins, channels].
+
+    Level is the mean, slope the last bin minus the first, in the unit of the bins.
+    """
+    return np.concatenate([bins.mean(axis=0), bins[-1] - bins[0]])
+
+
+def windows(bins: F64) -> F64:
+    """Features [windows, 2 · channels] of all windows of [bins, channels], a bin apart."""
+    count = max(0, len(bins) - WINDOW_BINS + 1)
+    rows = [window_features(bins[i : i + WINDOW_BINS]) for i in range(count)]
+    return np.array(rows, dtype=np.float64).reshape(count, 2 * bins.shape[1])
+
+
+def sniff_points(points: F64) -> F64:
+    """What is kept of one sniff [4, dims]: mean, mean of the first minute, of both halves."""
+    half = max(1, len(points) // 2)
+    parts = (points, points[:EARLY_WINDOWS], points[:half], points[-half:])
+    return np.stack([part.mean(axis=0) for part in parts])

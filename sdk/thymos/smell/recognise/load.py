@@ -1,0 +1,88 @@
+"""Which odours a nose can tell: those it was taught, and the shipped ones where they may be used.
+
+A model that was learnt on one nose is next to chance on another, even of the same make (10 to 18 %
+where guessing gives 25 %; OpenSmell's cross-device study). So the shipped model is never used on a
+live nose: there only what this very nose was taught counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import as_file, files
+from types import MappingProxyType
+from typing import NamedTuple
+
+from thymos.samples import Origin, StreamSpec, gas_channels
+from thymos.smell.recognise.model import OdourModel, load
+from thymos.smell.recognise.online import Recogniser
+from thymos.smell.recognise.taught import TaughtStore, response_model
+
+
+class Shipped(NamedTuple):
+    """A file of weights that comes with Thymos."""
+
+    file: str
+    sha256: str
+
+
+SHIPPED: Mapping[str, Shipped] = MappingProxyType(
+    {
+        "smellnet": Shipped(
+            "smellnet.npz", "1d59cf6312da87a3790b6306511f03f74ece23751911085a81f93270750ee013"
+        )
+    }
+)
+"""The odour models that come with Thymos. Data, licence and scores: docs/models/smell.md."""
+
+
+@lru_cache(maxsize=4)
+def shipped(name: str) -> OdourModel:
+    """A model that comes with Thymos.
+
+    Raises:
+        ModelError: Its file is missing or is not the one that was released.
+    """
+    weights = SHIPPED[name]
+    with as_file(files(__package__) / "weights" / weights.file) as path:
+        return load(path, weights.sha256)
+
+
+def base_model(spec: StreamSpec) -> OdourModel | None:
+    """The shipped model whose channels and unit a recorded nose has; None for any other nose."""
+    if spec.origin is not Origin.RECORDED:
+        return None
+    for name in SHIPPED:
+        model = shipped(name)
+        if model.facts.unit == spec.unit and set(model.facts.channels) <= set(spec.channels):
+            return model
+    return None
+
+
+def load_recogniser(spec: StreamSpec, store: TaughtStore | None = None) -> Recogniser | None:
+    """The recogniser for a nose; None if nothing that was learnt fits it.
+
+    Args:
+        spec: The open nose.
+        store: Where taught odours are; None for the user's own.
+
+    Raises:
+        CalibrationError: The store is there and cannot be read.
+        ModelError: Shipped weights are damaged.
+    """
+    taught = (store or TaughtStore()).load(spec)
+    base = base_model(spec)
+    if base is not None:
+        extra = {odour.name: odour.points(base) for odour in taught.of_model(base)}
+        return Recogniser(base.with_taught(extra), _columns(base, spec), "raw")
+    names = tuple(spec.channels[i] for i in gas_channels(spec))
+    model = response_model(taught, names, spec.unit)
+    if model is None:
+        return None
+    return Recogniser(model, _columns(model, spec), "response")
+
+
+def _columns(model: OdourModel, spec: StreamSpec) -> tuple[int, ...]:
+    """Where the channels of a model are among the gas channels of a nose."""
+    names = [spec.channels[i] for i in gas_channels(spec)]
+    return tuple(names.index(name) for name in model.facts.channels)

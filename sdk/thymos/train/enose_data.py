@@ -1,0 +1,145 @@
+"""Electronic-nose data for the recipes: read, cleaned, with the leaky columns left out.
+
+DATA/enose/smellnet/{train,test}/SUBSTANCE/*.csv     SmellNet, one row a second
+DATA/enose/bme688/gat3way/test/ODOUR.csv             heater scans, no header, ohm
+DATA/enose/uci_drift/batchN.csv                      UCI gas sensor array drift, gas and ppm
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thymos.errors import MediaError
+from thymos.smell.recognise.online import read
+
+F64 = NDArray[np.float64]
+
+GASES = ("NO2", "C2H5OH", "VOC", "CO", "Alcohol", "LPG")
+"""Gas channels of SmellNet. Benzene is left out: it is 0, or the sentinel in a third of all rows,
+and whether it is tells the session, not the smell."""
+OFFSET = (5.0, 5.0, 5.0, 5.0, 1.0, 3.0)
+"""Added before the logarithm, so that counts near 0 do not shout."""
+CLIMATE = ("Temperature", "Pressure", "Humidity", "Altitude")
+"""What leaks the session; read for the line that shows it."""
+SENTINEL = 4294967295.0
+ROWS_A_BIN = 5
+_TYPO = {"C2H50H": "C2H5OH"}
+
+
+@dataclass(frozen=True)
+class Sniff:
+    """One recording.
+
+    Attributes:
+        substance: Its class.
+        name: Of the file.
+        rows: Raw gas readings [n, 6], NaN where there is none.
+        climate: Temperature, pressure, humidity and altitude [n, 4].
+    """
+
+    substance: str
+    name: str
+    rows: F64
+    climate: F64
+
+    @property
+    def bins(self) -> F64:
+        """Mean log readings of each five seconds [n // 5, 6], as `Recogniser` makes them."""
+        logs = read(self.rows, np.array(OFFSET))
+        whole = len(logs) // ROWS_A_BIN
+        return np.asarray(logs[: whole * ROWS_A_BIN].reshape(whole, ROWS_A_BIN, -1).mean(axis=1))
+
+    @property
+    def session(self) -> tuple[float, float]:
+        """Pressure and humidity, coarsely: recordings of one day and room share it."""
+        middle = np.median(self.climate, axis=0)
+        return round(float(middle[1]) / 5) * 5.0, round(float(middle[2]) / 10) * 10.0
+
+
+def smellnet(folder: Path, part: str) -> list[Sniff]:
+    """The recordings of SmellNet's `train` or `test`, in order of substance and file.
+
+    Raises:
+        MediaError: There are none, or one cannot be read.
+    """
+    files = sorted((folder / part).glob("*/*.csv"))
+    if not files:
+        raise MediaError(
+            f"no SmellNet recordings in '{folder / part}'",
+            hint="give the folder that holds train/SUBSTANCE/*.csv and test/SUBSTANCE/*.csv",
+        )
+    return [_sniff(path) for path in files]
+
+
+def _sniff(path: Path) -> Sniff:
+    with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
+        table = csv.reader(file)
+        header = [_TYPO.get(n.strip(), n.strip()) for n in next(table, [])]
+        rows = [[_number(v) for v in row] for row in table if len(row) == len(header)]
+    lacking = [name for name in (*GASES, *CLIMATE) if name not in header]
+    if lacking or not rows:
+        what = f"column {lacking[0]}" if lacking else "rows"
+        raise MediaError(f"'{path}' is no SmellNet recording: it has no {what}")
+    values = np.array(rows, dtype=np.float64)
+    values[values >= SENTINEL] = np.nan
+    pick = lambda names: values[:, [header.index(n) for n in names]]  # noqa: E731
+    return Sniff(path.parent.name, path.name, pick(GASES), pick(CLIMATE))
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def gat3way(folder: Path) -> tuple[F64, NDArray[np.int64], tuple[str, ...]]:
+    """BME688 scans: resistances [scans, 50] in ohm (NaN where there is none), class, class names.
+
+    The files have no header. Rows are in order of time within each class.
+
+    Raises:
+        MediaError: There are none.
+    """
+    files = sorted(folder.glob("test/*.csv"))
+    if not files:
+        raise MediaError(f"no scans in '{folder}/test'", hint="give the folder gat3way")
+    tables = [np.genfromtxt(f, delimiter=",", dtype=np.float64, ndmin=2) for f in files]
+    if {t.shape[1] for t in tables} != {50}:
+        raise MediaError(f"the scans in '{folder}' do not have 50 values", hint="see docs/models")
+    scans = np.concatenate(tables)
+    scans[~(scans > 0)] = np.nan
+    owner = np.repeat(np.arange(len(tables)), [len(t) for t in tables])
+    return scans, owner, tuple(f.stem for f in files)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch of the UCI drift set: features [n, 128], gas and ppm of each row."""
+
+    features: F64
+    gas: NDArray[np.str_]
+    ppm: F64
+
+
+def uci_drift(folder: Path, number: int) -> Batch:
+    """A batch of the UCI gas sensor array drift set (CSV with a header).
+
+    Raises:
+        MediaError: It is missing or damaged.
+    """
+    path = folder / f"batch{number}.csv"
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))[1:]
+        table = np.array([row[1:] for row in rows], dtype=np.float64)
+    except (OSError, ValueError) as err:
+        raise MediaError(f"cannot read '{path}': {err}", hint="give the folder uci_drift") from err
+    if table.ndim != 2 or table.shape[1] != 129:
+        raise MediaError(f"'{path}' is no batch of the drift set", hint="give the folder uci_drift")
+    return Batch(table[:, 1:], np.array([row[0] for row in rows]), table[:, 0])
