@@ -48,7 +48,12 @@ def test_no_picture_of_any_camera_nor_a_remark_on_one_is_left(
         recorder.on_report(report)
     assert sum("is not recorded" in note for note in recorder.notes) == 4
     found = everything(path)
-    assert set(found) == {"/enose/data", "/thymos/stream_spec", "/thymos/window_report"}
+    assert set(found) == {
+        "/enose/data",
+        "/enose/info",
+        "/thymos/stream_spec",
+        "/thymos/window_report",
+    }
     assert len(found["/thymos/stream_spec"]) == 1
     texts = " ".join(m.data for m in found["/thymos/window_report"])
     assert "close" not in texts
