@@ -80,6 +80,16 @@ class PerceiveConfig(Section):
     )
 
 
+class SmellConfig(Section):
+    """What is remembered of smells."""
+
+    remember: bool = Field(
+        default=False,
+        description="Count what usually accompanies a smell here; no faces, voices, words.",
+    )
+    memory: str = Field(default="", description="Its file; empty: in the user's data folder.")
+
+
 class ReasonConfig(Section):
     """Reasoning backend."""
 
@@ -146,6 +156,7 @@ class Config(Section):
     window: WindowConfig = WindowConfig()
     buffer: BufferConfig = BufferConfig()
     perceive: PerceiveConfig = PerceiveConfig()
+    smell: SmellConfig = SmellConfig()
     reason: ReasonConfig = ReasonConfig()
     respond: RespondConfig = RespondConfig()
     record: RecordConfig = RecordConfig()

@@ -28,6 +28,7 @@ from thymos.reason.base import Evidence, Reasoner
 from thymos.respond.aloud import Aloud
 from thymos.respond.base import Responder, Speaker
 from thymos.samples import Sample, StreamSpec
+from thymos.smell.meaning.keeper import Keeper
 
 MAX_NOTES = 32  # a report states what is lacking; it is not a log
 
@@ -89,6 +90,7 @@ class Pipeline:
         self._events: list[str] = []
         self._alerts = Alerts(lambda: self._stages()[1], self._aloud, self._alerted)
         self._on_danger = on_danger or self._alerts.warn
+        self._smells = Keeper(self.config.smell, self.note)
         self._origin_ns: int | None = None  # start of the first window: 0 s in texts
 
     # -- stages that need models are built on first use, so that errors come from one place
@@ -131,6 +133,10 @@ class Pipeline:
         """What a backend has to say of itself, also what it found out while it ran."""
         for text in getattr(self._reasoner, "remarks", ()):
             self.note(text)
+
+    def learn_smells(self) -> None:
+        """Remember from now on what accompanies a smell, if the settings ask for it (live)."""
+        self._smells.learns = True
 
     def note(self, text: str) -> None:
         """Say that something is degraded: in every later report, and to the observers."""
@@ -322,7 +328,7 @@ class Pipeline:
         if self._origin_ns is None:
             self._origin_ns = window.t0_ns
         found, told = self.attribute(window, found)
-        cues = number(window, found)
+        cues = number(window, [*found, *self._smells.cues(found)])
         made = Estimate(window, cues, fuse(cues), {"perceive": perceive_ms}, (*notes, *told))
         self.tell.on_estimate(window, cues, made.affect)
         return made
@@ -408,6 +414,7 @@ class Pipeline:
             alerts=alerts,
         )
         self.tell.on_report(report)
+        self._smells.notice(report)
         return report
 
     def info(self, window: Window) -> WindowInfo:
@@ -423,6 +430,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Let models and observers go. The pipeline cannot be used afterwards."""
+        self._smells.finish()
         self._aloud.close()
         for slot in self.slots:
             slot.perceiver.close()

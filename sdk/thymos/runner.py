@@ -123,6 +123,7 @@ class LiveRun:
         with self._readers:
             self._pipeline.prepare()
             self._pipeline.warn_in_background()
+            self._pipeline.learn_smells()
             for spec in self._readers.specs:
                 self._pipeline.add_stream(spec)
             self._perceivers.start(self._pipeline.slots)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from thymos.cli import smell_live
+from thymos.cli import smell_live, smell_memory
 
 app = typer.Typer(
     help="Electronic noses: watch one live, teach it an odour, check and convert recordings.",
@@ -18,3 +18,4 @@ def smell() -> None:
 
 
 app.command()(smell_live.live)
+app.command()(smell_memory.memory)
