@@ -129,7 +129,7 @@ SMOKY_60 = """\
           the pattern left what was learnt; type: thymos
           calibrate enose
 
- 0:41     a smell begins (in the air between 0:28 and 0:37)
+ 0:41     a smell begins (in the air 0:28.0 to 0:37.0)
 """
 SMOKY_100 = """\
 
@@ -154,7 +154,7 @@ SMOKY_100 = """\
  drift    ▰▰▰▰▰▰▰▰▰▰ 1.25 of the limit; needs recalibration: the pattern left what was learnt; type:
           thymos calibrate enose
 
- 0:41     a smell begins (in the air between 0:28 and 0:37)
+ 0:41     a smell begins (in the air 0:28.0 to 0:37.0)
 """
 BOARD_60 = """\
 
@@ -183,7 +183,7 @@ BOARD_60 = """\
  danger   none smelt, which proves nothing
  drift    not judged: nothing was learnt on this nose
 
- 0:41     a smell begins (in the air between 0:28 and 0:37)
+ 0:41     a smell begins (in the air 0:28.0 to 0:37.0)
 """
 
 
@@ -248,7 +248,7 @@ def test_one_line_says_the_same() -> None:
         "DANGER smoke 81% · drift 1.25, recalibrate · 1.98 Hz, 3 lost"
     )
     assert event_line(smoky(), smoky().events[0]) == (
-        "0:41  a smell begins (in the air between 0:28 and 0:37)"
+        "0:41  a smell begins (in the air 0:28.0 to 0:37.0)"
     )
 
 
@@ -289,8 +289,13 @@ def test_the_watch_follows_a_smell() -> None:
         "NO2": True, "C2H5OH": False, "VOC": False, "CO": False, "NH3": False, "CH4": False,
     }  # fmt: skip
     assert after.phase is Phase.RECOVERY
-    assert [e.name for e in after.events][:2] == ["odour_onset", "odour_fading"]
-    onset = after.events[0]
+    happened = [e.name for e in after.events]
+    assert happened == ["odour_onset", "danger", "odour_timed", "odour_fading"]
+    assert smelling.danger
+    assert smelling.danger.kind == "smoke"
+    onset, timed = after.events[0], after.events[2]
+    assert onset.earliest_ns < timed.earliest_ns <= timed.latest_ns < onset.known_ns
+    assert abs(after.seconds(timed.latest_ns) - 12.0) < 1.0  # when the smoke came in truth
     assert onset.earliest_ns <= onset.latest_ns <= onset.known_ns
     assert 11 <= after.seconds(onset.known_ns) <= 14
     assert smelling.link.measured_hz == pytest.approx(10.0)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from browser import Browser
 from thymos.contract import WindowReport
 from thymos.report import TraceCollector
 from thymos.samples import Flag, Kind, Origin, Sample, StreamSpec, frozen
@@ -251,3 +253,10 @@ def wav(tmp_path: Path) -> Path:
         tone = np.sin(np.arange(16000) * 0.2) * 3000
         file.writeframes(tone.astype("<i2").tobytes())
     return path
+
+
+@pytest.fixture
+def browser(chromium: str, tmp_path: Path) -> Iterator[Browser]:
+    made = Browser(chromium, tmp_path / "profile")
+    yield made
+    made.close()

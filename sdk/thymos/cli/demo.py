@@ -71,7 +71,9 @@ def _play(out: Path, config: Config, stop: threading.Event, *, live: bool, json:
     console = stderr if json else Console(highlight=False)
     with ExitStack() as stack:
         lines = stack.enter_context(json_lines()) if json else None
-        session = stack.enter_context(Session(out, title=TITLE, faces=True))
+        session = stack.enter_context(
+            Session(out, title=TITLE, faces=True, perceive=config.perceive)
+        )
         console.print(Text("preparing the scene …", style="dim"))
         speaker, lack = _speaker(config)
         scene = build_scene(out / "scene", ModelStore(), speaker)

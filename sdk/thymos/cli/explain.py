@@ -86,7 +86,7 @@ def _reports(
     from thymos.report.session import Session
 
     late = _LateNotes()
-    session = None if out is None else Session(out, title=media.name)
+    session = None if out is None else Session(out, title=media.name, perceive=config.perceive)
     with session or nullcontext():
         yield from api(
             media,

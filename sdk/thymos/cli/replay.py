@@ -276,7 +276,8 @@ class _Run:
             lines = stack.enter_context(json_lines()) if self._json else None
             watchers: list[Observer] = [counts]
             if out is not None:
-                watchers.append(stack.enter_context(Session(out, title=self._bag.name)))
+                session = Session(out, title=self._bag.name, perceive=config.perceive)
+                watchers.append(stack.enter_context(session))
             watchers += self._view(stack)
             for report in explain(
                 self._bag, enose=enose, config=config, observers=watchers, stop=stop, rate=rate

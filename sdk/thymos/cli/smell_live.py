@@ -68,7 +68,7 @@ def live(
 
     chosen = settings(config, sources={"enose": enose}, perceive={"clean_air": clean_air})
     source = open_nose(chosen.sources.enose)
-    watch = SmellWatch(chosen.perceive)
+    watch = SmellWatch(chosen.perceive, keep=True)
     with stop_on_signals() as stop, ExitStack() as stack:
         shown: Observer
         if json:
@@ -155,6 +155,7 @@ def _play(source: Source, watch: SmellWatch, shown: Observer, stop: threading.Ev
             shown.on_sample(sample)
         watch.link(source.health, source.counters)
         shown.on_end()
+        watch.on_end()
 
 
 class _Screen(Observer):

@@ -12,6 +12,7 @@ from rich.text import Text
 from thymos.cli.smell_channels import WIDE, channel_table, percent
 from thymos.report.axis import clock
 from thymos.report.html import clean
+from thymos.samples import NS_PER_S
 from thymos.smell.frame import Phase
 from thymos.smell.view import EventView, SmellView
 
@@ -76,9 +77,10 @@ def line(view: SmellView) -> str:
 def event_line(view: SmellView, event: EventView) -> str:
     """One event in words, with the interval in which it happened in the air."""
     text = f"{_at(view, event.known_ns)}  {event.text}"
-    if event.latest_ns - event.earliest_ns >= 1_000_000_000:
-        early, late = _at(view, event.earliest_ns), _at(view, event.latest_ns)
-        text += f" (in the air between {early} and {late})"
+    if event.earliest_ns < event.known_ns and event.name.startswith("odour"):
+        tenths = event.latest_ns - event.earliest_ns < 10 * NS_PER_S  # else they mean nothing
+        early, late = (_at(view, t, tenths) for t in (event.earliest_ns, event.latest_ns))
+        text += f" (in the air {early} to {late})"
     return clean(text)
 
 
@@ -170,7 +172,8 @@ def _odour(view: SmellView, width: int) -> list[Table]:
         return [_line("odour", "nothing is smelt", "dim")]
     room = 20 if width >= WIDE else 12
     lines = []
-    for n, (label, share) in enumerate(odour.shares[:MAX_CLASSES]):
+    shown = [(n, p) for n, p in odour.shares[:MAX_CLASSES] if p >= 0.005]
+    for n, (label, share) in enumerate(shown):
         row = Text(f"{clean(label)[:16]:<16} ", style="bold" if n == 0 else "")
         row.append("█" * round(share * room), style="green" if label != "unknown" else "yellow")
         row.append("░" * (room - round(share * room)), style="dim").append(f" {share:>4.0%}")
@@ -223,10 +226,12 @@ def _gauge(share: float, room: int = 10) -> str:
     return "▰" * full + "▱" * (room - full)
 
 
-def _at(view: SmellView, t_ns: int) -> str:
+def _at(view: SmellView, t_ns: int, tenths: bool = False) -> str:
+    """Time since the first reading: `1:02`, `1:02.5`, `1:00:02`."""
     seconds = view.seconds(t_ns)
-    whole = int(abs(seconds))
-    minutes, rest = divmod(whole, 60)
+    tenth = round(abs(seconds) * 10) if tenths else int(abs(seconds)) * 10
+    minutes, rest = divmod(tenth, 600)
     hours, minutes = divmod(minutes, 60)
-    text = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-    return f"−{text}" if seconds <= -1 else text
+    tail = f"{rest / 10:04.1f}" if tenths else f"{rest // 10:02}"
+    text = f"{hours}:{minutes:02}:{tail}" if hours else f"{minutes}:{tail}"
+    return f"−{text}" if seconds < 0 and tenth else text

@@ -63,6 +63,7 @@ class SmellPerceiver:
     Args:
         config: `clean_air` names the calibration file, or is `stored`: the newest of this nose.
             Without one the first still seconds are taken for clean air, and cues are less sure.
+        keep: Write what is learnt of clean air to `smell_state`; False for one who only watches.
 
     Attributes:
         notes: What was lacking in the window last asked for, in words.
@@ -74,8 +75,9 @@ class SmellPerceiver:
     kind: ClassVar[Kind] = Kind.GAS
     slow: ClassVar[bool] = False
 
-    def __init__(self, config: PerceiveConfig) -> None:
+    def __init__(self, config: PerceiveConfig, *, keep: bool = True) -> None:
         self._config = config
+        self._keeps = keep
         self._signal: SmellSignal | None = None
         self._readings: deque[Reading] = deque(maxlen=MAX_READINGS)
         self._danger = DangerWatch()
@@ -264,7 +266,7 @@ class SmellPerceiver:
     def _keep(self, t_ns: int | None) -> None:
         """Write the state to its file: now and then, and at the end (None)."""
         place, signal = self._config.smell_state, self._signal
-        if not place or signal is None:
+        if not place or signal is None or not self._keeps:
             return
         if self._saved_ns is None and t_ns is not None:
             self._saved_ns = t_ns

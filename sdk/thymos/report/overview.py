@@ -25,7 +25,7 @@ def overview(reports: Sequence[WindowReport], traces: Sequence[Trace], axis: Axi
     place = {name: order.index(trace.spec.kind) for name, trace in by_stream.items()}
     return el(
         "div",
-        _ruler(axis),
+        ruler(axis),
         _borders(reports, axis),
         [
             _stream_lane(name, by_stream.get(name), reports, axis)
@@ -71,7 +71,8 @@ def drawing(*shapes: Child, low: bool = False) -> Html:
     )
 
 
-def _ruler(axis: Axis) -> Html:
+def ruler(axis: Axis) -> Html:
+    """The seconds, as the first lane."""
     ticks = list(axis.ticks())
     room = [x for x, _ in ticks if x < 96]
     labels = [el("span", text, style=f"left:{x:g}%") for x, text in ticks if x in room]

@@ -20,6 +20,8 @@ from thymos.report.axis import Axis, axis_of
 from thymos.report.cards import Media, card
 from thymos.report.html import Child, Html, el, join
 from thymos.report.overview import overview
+from thymos.report.smell import smell_section
+from thymos.report.smell_trace import SmellTrace
 from thymos.report.traces import Trace
 from thymos.samples import NS_PER_S, Kind, StreamSpec
 
@@ -43,6 +45,7 @@ class _Run:
     title: str
     statements: Sequence[str]
     media: Media
+    smell: SmellTrace | None
 
 
 def write_report(
@@ -55,6 +58,7 @@ def write_report(
     statements: Sequence[str] = (),
     audio: Mapping[str, Path] | None = None,
     pictures: Mapping[str, bytes] | None = None,
+    smell: SmellTrace | None = None,
 ) -> Path:
     """Write a self-contained `report.html`, whole or not at all.
 
@@ -67,12 +71,13 @@ def write_report(
         statements: What the reader must know first, one sentence each.
         audio: WAV file of the spoken answer, by window id.
         pictures: JPEG bytes to show, by window id; nothing of a camera is shown otherwise.
+        smell: What the nose went through, see `SmellCollector`.
 
     Raises:
         RecordingError: The file cannot be written.
     """
     media = Media(audio or {}, pictures or {})
-    run = _Run(reports, streams, traces, title, statements, media)
+    run = _Run(reports, streams, traces, title, statements, media, smell)
     return write_whole(Path(path), _render(run).encode("utf-8"))
 
 
@@ -126,6 +131,8 @@ def _render(run: _Run) -> str:
 def _sections(run: _Run) -> list[Child]:
     reports = run.reports
     ends = [(spans[0][0], t.t_end_ns) for t in run.traces if (spans := t.spans())]
+    if run.smell is not None:
+        ends.append((run.smell.stretches()[0][0], run.smell.t_end_ns))
     axis = axis_of(reports, ends)
     said_above = frozenset.intersection(*(frozenset(r.notes) for r in reports)) if reports else ()
     return [
@@ -138,6 +145,7 @@ def _sections(run: _Run) -> list[Child]:
         overview(reports, run.traces, axis)
         if reports or run.traces
         else el("p", "Nothing came in."),
+        smell_section(run.smell, axis),
         el("h2", "Window by window"),
         [card(report, axis, run.media, said_above) for report in reports[:MAX_CARDS]],
         _left_out(reports),

@@ -9,11 +9,13 @@ from types import TracebackType
 from typing import IO
 
 from thymos.align.window import Window
+from thymos.config import PerceiveConfig
 from thymos.contract import WindowReport
 from thymos.errors import RecordingError, ThymosError
 from thymos.events import Observer
 from thymos.report.page import write_report
 from thymos.report.pictures import PictureCollector
+from thymos.report.smell_trace import SmellCollector
 from thymos.report.traces import TraceCollector
 from thymos.samples import Sample, StreamSpec
 
@@ -38,6 +40,7 @@ class Session(Observer):
         title: Heading of the report.
         statements: What a reader must know first.
         faces: Whether the report shows small camera frames.
+        perceive: Settings of the run, for its nose.
 
     Raises:
         RecordingError: The folder cannot be written; from `__exit__`, the disk is full.
@@ -50,11 +53,13 @@ class Session(Observer):
         title: str = "Thymos report",
         statements: Sequence[str] = (),
         faces: bool = False,
+        perceive: PerceiveConfig | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.statements = list(statements)
         self._title = title
         self._traces = TraceCollector()
+        self._smell = SmellCollector(perceive)
         self._pictures = PictureCollector() if faces else None
         self._reports: list[WindowReport] = []
         self._count = 0
@@ -103,12 +108,14 @@ class Session(Observer):
         self._traces.on_stream(spec)
         if self._pictures:
             self._pictures.on_stream(spec)
+        self._smell.on_stream(spec)
 
     def on_sample(self, sample: Sample) -> None:
         """Sum a sample up."""
         self._traces.on_sample(sample)
         if self._pictures:
             self._pictures.on_sample(sample)
+        self._smell.on_sample(sample)
 
     def on_skip(self, window: Window) -> None:
         """Count a window that was passed over."""
@@ -157,6 +164,7 @@ class Session(Observer):
             self._reports,
             streams=self._traces.streams,
             traces=self._traces.traces,
+            smell=self._smell.trace,
             title=self._title,
             statements=statements,
             audio={name: path for name, path in said.items() if path != self.folder},

@@ -156,7 +156,8 @@ class EventView:
     """Something that happened.
 
     Attributes:
-        name: `odour_onset`, `odour_fading`, `odour_cleared`, `danger`, `link`, `note`.
+        name: `odour_onset`, `odour_timed` (the same, timed better), `odour_fading`,
+            `odour_cleared`, `danger`, `link`.
         known_ns: When it could be known.
         earliest_ns: Earliest moment at which it happened in the air: sensors lag.
         latest_ns: Latest such moment.

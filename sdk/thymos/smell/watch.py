@@ -11,7 +11,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from thymos.samples import (
     gas_channels,
 )
 from thymos.smell.frame import F64
+from thymos.smell.recognise.guess import OdourGuess
+from thymos.smell.signal import Moment, Odour, SmellState
+from thymos.smell.signal.lag import LONGEST_NS
 from thymos.smell.view import (
     FAULT_WORDS,
     NAN,
@@ -51,10 +54,21 @@ MAX_EVENTS = 50
 QUIET_PERIODS = 5
 EVENTS = {
     "odour_onset": "a smell begins",
+    "odour_timed": "by its rise, the smell began",
     "odour_fading": "the smell begins to fade",
     "odour_cleared": "the air is clean again",
 }
+DANGERS = ("danger", "possible_danger")  # the surer one first
 _LEAP_NS = 300 * NS_PER_S  # a jump of the clock: what lies between was not perceived
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What changes from reading to reading."""
+
+    signal: SignalView
+    odour: OdourView
+    danger: DangerView | None
 
 
 class SmellWatch(Observer):
@@ -62,13 +76,14 @@ class SmellWatch(Observer):
 
     Args:
         config: Settings of the perceiver (its clean air).
+        keep: It is the one that keeps what is learnt of clean air (`perceive.smell_state`); False
+            beside a run, which does that itself.
     """
 
-    def __init__(self, config: PerceiveConfig | None = None) -> None:
-        self._config = config or PerceiveConfig()
+    def __init__(self, config: PerceiveConfig | None = None, *, keep: bool = False) -> None:
         self._lock = threading.Lock()
         self._spec: StreamSpec | None = None
-        self._perceiver = SmellPerceiver(self._config)
+        self._perceiver = SmellPerceiver(config or PerceiveConfig(), keep=keep)
         self._newest: Sample | None = None
         self._begin_ns: int | None = None
         self._due_ns = 0
@@ -77,9 +92,9 @@ class SmellWatch(Observer):
         self._received = self._lost = self._invalid = 0
         self._state = ""  # what the source complains of
         self._counters = Counters()
-        self._odour = OdourView()
         self._danger: DangerView | None = None
         self._events: deque[EventView] = deque(maxlen=MAX_EVENTS)
+        self._told: deque[tuple[str, int, int | None]] = deque(maxlen=8)
         self._happened = 0
         self._notes: tuple[str, ...] = ()
 
@@ -115,6 +130,8 @@ class SmellWatch(Observer):
             self._count(sample)
             self._perceiver.observe(sample)
             self._newest = sample
+            if self._perceiver.state is not None:
+                self._follow(self._perceiver.state)
             self._past.take(sample.t_ns, self._signal().response)
 
     def on_note(self, text: str) -> None:
@@ -122,6 +139,11 @@ class SmellWatch(Observer):
         with self._lock:
             t_ns = self._newest.t_ns if self._newest is not None else 0
             self._happen(EventView("link", t_ns, t_ns, t_ns, text))
+
+    def on_end(self) -> None:
+        """Let the perceiver keep what it learnt."""
+        with self._lock:
+            self._perceiver.close()
 
     def link(self, health: HealthReport, counters: Counters) -> None:
         """Take in how the source feels and what it counted; live sources know more than samples."""
@@ -161,12 +183,18 @@ class SmellWatch(Observer):
                 phase_since_ns=signal.phase_since_ns,
                 warm=signal.warm,
                 warm_left_s=signal.warm_left_s,
-                odour=self._odour,
+                odour=odour_of(self._perceiver.state, self._perceiver.guess),
                 danger=self._danger,
                 drift=signal.drift,
                 events=tuple(self._events),
                 notes=self._notes,
             )
+
+    def now(self) -> Glance:
+        """The newest reading, for those who look at every one of them."""
+        with self._lock:
+            odour = odour_of(self._perceiver.state, self._perceiver.guess)
+            return Glance(self._signal(), odour, self._danger)
 
     def fresh(self, seen: int) -> tuple[int, tuple[EventView, ...]]:
         """Events after the first `seen`, and how many there have been in all.
@@ -205,24 +233,52 @@ class SmellWatch(Observer):
             self._due_ns += NS_PER_S
 
     def _tell(self, cues: list[Cue]) -> None:
-        odour, danger = OdourView(), None
-        for cue in cues:
-            if cue.name in EVENTS:
-                self._happen(event_of(cue))
-            elif cue.name == "odour":
-                odour = odour_of(cue)
-            elif "danger" in cue.name:
-                danger = DangerView(str(cue.value), cue.confidence, cue.t0_ns, cue.text)
-        if danger is not None and self._danger is None:
+        """Keep the danger of a window; one that begins is an event."""
+        found = [cue for cue in cues if cue.name in DANGERS]
+        danger = (
+            None
+            if not found
+            else DangerView(str(found[0].value), found[0].confidence, found[0].t0_ns, found[0].text)
+        )
+        if danger is not None and (self._danger is None or danger.kind != self._danger.kind):
             text = f"danger: {danger.text or danger.kind}"
-            known = cues[-1].t1_ns
-            self._happen(EventView("danger", known, danger.since_ns, known, text))
-        self._odour, self._danger = odour, danger
+            known = found[0].t1_ns
+            self._happen(EventView("danger", known, known, known, text))
+        self._danger = danger
+
+    def _follow(self, state: SmellState) -> None:
+        """Tell when a smell begins, fades and clears; each once."""
+        odour = state.odour
+        if odour is None:
+            return
+        self._time(state, odour, state.onset_air)
+        for name, known_ns, shown_ns, moment in (
+            ("odour_onset", odour.known_ns, odour.onset_ns, state.onset_air),
+            ("odour_fading", odour.fading_ns, odour.fading_ns, state.offset_air),
+            ("odour_cleared", odour.cleared_ns, odour.cleared_ns, None),
+        ):
+            told = (name, odour.onset_ns, known_ns)
+            if known_ns is None or shown_ns is None or told in self._told:
+                continue
+            self._told.append(told)
+            early, late = (shown_ns, shown_ns) if moment is None else moment.interval(shown_ns)
+            self._happen(EventView(name, known_ns, early, late, EVENTS[name]))
+
+    def _time(self, state: SmellState, odour: Odour, onset: Moment | None) -> None:
+        """Tell when it reached the nose, once the rise has told it better than experience does."""
+        told = ("odour_timed", odour.onset_ns, None)
+        if onset is None or onset.how != "fitted" or told in self._told:
+            return
+        if odour.fading_ns is not None or state.t_ns - odour.onset_ns > LONGEST_NS:
+            self._told.append(told)
+            early, late = onset.interval(odour.onset_ns)
+            text = EVENTS["odour_timed"]
+            self._happen(EventView("odour_timed", state.t_ns, early, late, text))
 
     # -- what goes out
 
     def _signal(self, now_ns: int | None = None) -> SignalView:
-        return signal_of(self._perceiver, len(self._gas), self._newest, now_ns)
+        return signal_of(self._perceiver.state, len(self._gas), now_ns)
 
     def _channels(self, signal: SignalView) -> tuple[ChannelView, ...]:
         assert self._spec is not None  # noqa: S101
@@ -281,24 +337,14 @@ def air_of(found: Mapping[str, float]) -> AirView:
     return AirView(*(found.get(name, NAN) for name in ("temperature", "humidity", "pressure")))
 
 
-def event_of(cue: Cue) -> EventView:
-    """The event a cue tells of; its place in the air is an interval where the lag is known."""
-    began: tuple[int, int] | None = getattr(cue, "began_ns", None)
-    earliest, latest = began or (cue.t0_ns, cue.t1_ns)
-    return EventView(cue.name, cue.t1_ns, earliest, latest, EVENTS[cue.name])
-
-
-def odour_of(cue: Cue) -> OdourView:
-    """What a cue says the smell may be, most probable first."""
-    if isinstance(cue.value, dict):
-        shares = dict(cue.value)
-    else:
-        label = str(cue.value)
-        shares = {label: cue.confidence, "unknown": 1.0 - cue.confidence}
-        if label == "unknown":  # it is unknown; how sure that is, is no probability of a class
-            shares = {label: 1.0}
-    order = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))
-    return OdourView(tuple(order), cue.confidence, cue.t0_ns, cue.text)
+def odour_of(state: SmellState | None, guess: OdourGuess | None) -> OdourView:
+    """What the smell that is there may be; without a recogniser it is unknown."""
+    if state is None or state.odour is None or state.odour.cleared_ns is not None:
+        return OdourView()
+    since = state.odour.onset_ns
+    if guess is None:
+        return OdourView((("unknown", 1.0),), 1.0, since, "this nose has not learnt to tell")
+    return OdourView(tuple(guess.probabilities.items()), guess.confidence, since, guess.text)
 
 
 def _payload(sample: Sample | None, spec: StreamSpec) -> F64:

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thymos.perceive.clean_air import MIN_READINGS, REZERO_AFTER_NS
-from thymos.perceive.smell import MIN_CHANGE, NOISE_TIMES, SmellPerceiver
-from thymos.samples import NS_PER_S, Flag, Sample
+from thymos.samples import NS_PER_S
 from thymos.smell.frame import F64, Fault, Phase
+from thymos.smell.signal import Mode, SmellState
 from thymos.smell.view import NAN, BaselineView, DriftView
 
 
 @dataclass(frozen=True, slots=True)
 class SignalView:
-    """What the signal stage knows of the newest reading; arrays are [gas channels]."""
+    """What the signal stage knows of the newest reading; arrays are [gas channels].
+
+    `response` is (x - x0)/x0: it moves as the raw value does, whatever the stages work with.
+    """
 
     response: F64
     threshold: F64
@@ -28,53 +30,40 @@ class SignalView:
     drift: DriftView | None = None
 
 
-def signal_of(
-    perceiver: SmellPerceiver, width: int, newest: Sample | None, now_ns: int | None
-) -> SignalView:
-    """What a perceiver knows now.
+def signal_of(state: SmellState | None, width: int, now_ns: int | None = None) -> SignalView:
+    """What a state tells.
 
     Args:
-        perceiver: Started.
+        state: After the newest reading; None before the first.
         width: Gas channels.
-        newest: The reading it took in last.
         now_ns: The moment; that of the reading if None.
     """
-    now = now_ns if now_ns is not None else newest.t_ns if newest else 0
-    base = perceiver._baseline
-    last = perceiver._readings[-1] if perceiver._readings else None
-    response = np.full(width, np.nan)
-    threshold = np.full(width, MIN_CHANGE)
-    if base.level is not None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            noise = NOISE_TIMES * base.noise / np.abs(base.level)
-        threshold = np.maximum(MIN_CHANGE, np.nan_to_num(noise, nan=0.0, posinf=0.0))
-        if last is not None:
-            response = np.array([perceiver._ratio(v) for v in last.response])
-    usable = np.isfinite(response) | (base.level is None)
-    if newest is None:
-        usable = np.ones(width, dtype=bool)
-    odour = perceiver._current
-    phase, since = Phase.UNKNOWN, None
-    if odour is not None:
-        fading = odour.fading_ns
-        phase = Phase.EXPOSURE if fading is None else Phase.RECOVERY
-        since = odour.onset_ns if fading is None else fading
-    elif base.level is not None:
-        phase, since = Phase.BASELINE, base._quiet_since_ns
-    rezero = REZERO_AFTER_NS / NS_PER_S
-    if base._quiet_since_ns is not None:
-        rezero = max(0.0, rezero - (now - base._quiet_since_ns) / NS_PER_S)
-    warming = newest is not None and Flag.WARMUP in newest.flags
+    unknown = np.full(width, np.nan)
+    if state is None:
+        return SignalView(unknown, unknown, (Fault.NONE,) * width, BaselineView())
+    left, on = state.warm_left_ns, state.on_for_ns
+    total = NAN if left is None or on < 0 else float(on + left)
     return SignalView(
-        response=response,
-        threshold=threshold,
-        faults=tuple(Fault.NONE if ok else Fault.MISSING for ok in usable),
-        baseline=BaselineView(
-            how="" if base.level is None else "calibrated" if base.calibrated else "first_seconds",
-            learnt=1.0 if base.level is not None else min(0.99, len(base._first) / MIN_READINGS),
-            rezero_in_s=rezero if base.level is not None else NAN,
-        ),
-        phase=phase,
-        phase_since_ns=since,
-        warm=NAN if newest is None else 0.0 if warming else 1.0,
+        response=state.against(Mode.FRACTIONAL),
+        threshold=state.threshold,
+        faults=state.faults,
+        baseline=_baseline(state, state.t_ns if now_ns is None else now_ns),
+        phase=state.phase,
+        phase_since_ns=state.phase_since_ns,
+        warm=1.0 if state.warm else float(on / total) if total > 0 else 0.0,
+        warm_left_s=NAN if left is None else left / NS_PER_S,
+    )
+
+
+def _baseline(state: SmellState, now_ns: int) -> BaselineView:
+    base = state.baseline
+    if base is None:
+        return BaselineView(learnt=state.learnt)
+    age = NAN if base.taken_ns is None else (now_ns - base.taken_ns) / NS_PER_S
+    # A file of another day is on another clock: an age before zero says nothing.
+    return BaselineView(
+        how=base.how,
+        age_s=age if age >= 0 else NAN,
+        learnt=1.0,
+        rezero_in_s=state.rezero_in_ns / NS_PER_S,
     )

@@ -1,0 +1,278 @@
+"""What a nose went through in a run, kept small however long it was.
+
+`SmellCollector` watches a run as `thymos smell live` does and sums it up in bins of capture time.
+When there are more than `max_bins`, neighbours are merged, so memory and page are bounded and the
+result depends on capture times and payloads alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thymos.config import PerceiveConfig
+from thymos.errors import ThymosError
+from thymos.events import Observer
+from thymos.samples import Kind, Sample, StreamSpec
+from thymos.smell.frame import F64, Fault, Phase
+from thymos.smell.view import DangerView, EventView, SmellView
+
+if TYPE_CHECKING:
+    from thymos.smell.watch import Glance
+
+BIN_NS = 100_000_000
+MAX_BINS = 600
+MAX_EVENTS = 100
+MAX_SPANS = 40
+
+
+@dataclass(slots=True)
+class SmellBin:
+    """One stretch of time; arrays are [gas channels].
+
+    Attributes:
+        total: Sum of the responses, and of how many readings.
+        count: Readings whose response is known.
+        faults: Readings of each fault, by channel.
+        phases: Readings in each phase.
+        shares: Sum of the probabilities of each class, over `smelt` readings.
+        smelt: Readings while something smelt.
+        drift: Largest drift score, NaN if none.
+        danger: The dangers smelt, by kind with the greatest confidence.
+    """
+
+    total: F64
+    count: F64
+    faults: dict[tuple[int, Fault], int] = field(default_factory=dict)
+    phases: dict[Phase, int] = field(default_factory=dict)
+    shares: dict[str, float] = field(default_factory=dict)
+    smelt: int = 0
+    readings: int = 0
+    drift: float = math.nan
+    danger: dict[str, float] = field(default_factory=dict)
+
+    def take(self, moment: Glance) -> None:
+        """Add a reading."""
+        self.readings += 1
+        known = np.isfinite(moment.signal.response)
+        self.total[known] += moment.signal.response[known]
+        self.count += known
+        for channel, fault in enumerate(moment.signal.faults):
+            if fault is not Fault.NONE:
+                _add(self.faults, {(channel, fault): 1})
+        _add(self.phases, {moment.signal.phase: 1})
+        self.smelt += bool(moment.odour.shares)
+        _add(self.shares, dict(moment.odour.shares))
+        if moment.signal.drift is not None:
+            self.drift = float(np.fmax(self.drift, moment.signal.drift.score))
+        if moment.danger is not None:
+            _most(self.danger, {moment.danger.kind: moment.danger.confidence})
+
+    def merge(self, other: SmellBin) -> None:
+        """Take the neighbour in."""
+        self.total += other.total
+        self.count += other.count
+        self.readings += other.readings
+        self.smelt += other.smelt
+        self.drift = float(np.fmax(self.drift, other.drift))
+        _add(self.faults, other.faults)
+        _add(self.phases, other.phases)
+        _add(self.shares, other.shares)
+        _most(self.danger, other.danger)
+
+    @property
+    def response(self) -> F64:
+        """Mean response, NaN where none is known."""
+        with np.errstate(invalid="ignore"):
+            return self.total / self.count
+
+    @property
+    def phase(self) -> Phase:
+        """That of most readings."""
+        order = list(Phase)
+        return max(self.phases, key=lambda p: (self.phases[p], order.index(p)))
+
+    def fault(self, channel: int) -> Fault:
+        """Why a channel was not used, if that holds for half of the readings or more."""
+        here = {f: n for (k, f), n in self.faults.items() if k == channel}
+        if 2 * sum(here.values()) < self.readings or not here:
+            return Fault.NONE
+        order = list(Fault)
+        return max(here, key=lambda f: (here[f], -order.index(f)))
+
+
+@dataclass(slots=True)
+class SmellTrace:
+    """A nose over time: bins by index `t_ns // bin_ns`.
+
+    Attributes:
+        view: How it was at the end.
+        events: The first `MAX_EVENTS`, in order.
+        happened: How many events there were.
+        alarms: When a danger was first smelt, each time it began.
+    """
+
+    view: SmellView
+    bin_ns: int
+    bins: dict[int, SmellBin]
+    t_end_ns: int
+    events: tuple[EventView, ...] = ()
+    happened: int = 0
+    alarms: tuple[DangerView, ...] = ()
+
+    def stretches(self) -> list[tuple[int, int, SmellBin]]:
+        """Bins in order of time, as (t0_ns, t1_ns, bin)."""
+        width = self.bin_ns
+        return [(i * width, (i + 1) * width, self.bins[i]) for i in sorted(self.bins)]
+
+    def phases(self) -> list[tuple[int, int, Phase]]:
+        """Phases one after the other; pauses of the nose belong to the phase before."""
+        out: list[tuple[int, int, Phase]] = []
+        for t0, t1, part in self.stretches():
+            if out and out[-1][2] is part.phase:
+                out[-1] = (out[-1][0], t1, part.phase)
+            else:
+                if out:
+                    out[-1] = (out[-1][0], t0, out[-1][2])
+                out.append((t0, t1, part.phase))
+        return out
+
+    def unusable(self, channel: int) -> list[tuple[int, int, Fault]]:
+        """When a channel was not used, and why; at most `MAX_SPANS`, nearest ones joined."""
+        found = [
+            (t0, t1, fault)
+            for t0, t1, part in self.stretches()
+            if (fault := part.fault(channel)) is not Fault.NONE
+        ]
+        gap = self.bin_ns
+        spans = joined(found, gap)
+        while len(spans) > MAX_SPANS and gap < self.t_end_ns - spans[0][0]:
+            gap *= 2
+            spans = joined(spans, gap)
+        return spans[:MAX_SPANS]
+
+    @property
+    def labels(self) -> list[str]:
+        """Classes, those that were likeliest over the run first, `unknown` last."""
+        sums: dict[str, float] = {}
+        for part in self.bins.values():
+            _add(sums, part.shares)
+        known = sorted((n for n in sums if n != "unknown"), key=lambda n: (-sums[n], n))
+        return [*known, "unknown"] if "unknown" in sums else known
+
+
+class SmellCollector(Observer):
+    """Watches the first nose of a run.
+
+    Args:
+        config: Settings of the perceiver, those of the run.
+        max_bins: How many stretches are kept.
+    """
+
+    def __init__(self, config: PerceiveConfig | None = None, max_bins: int = MAX_BINS) -> None:
+        from thymos.smell.watch import SmellWatch
+
+        self._watch = SmellWatch(config)
+        self._max = max_bins
+        self._bin_ns = BIN_NS
+        self._bins: dict[int, SmellBin] = {}
+        self._end_ns = 0
+        self._seen = 0
+        self._events: list[EventView] = []
+        self._alarms: list[DangerView] = []
+        self._alarmed = False
+
+    @property
+    def trace(self) -> SmellTrace | None:
+        """What was seen; None without a nose or without a reading."""
+        if self._watch.spec is None or not self._bins:
+            return None
+        return SmellTrace(
+            view=self._watch.view(),
+            bin_ns=self._bin_ns,
+            bins=self._bins,
+            t_end_ns=self._end_ns,
+            events=tuple(self._events),
+            happened=self._seen,
+            alarms=tuple(self._alarms),
+        )
+
+    def on_stream(self, spec: StreamSpec) -> None:
+        """A stream begins; one that cannot be perceived is left out, the run itself says why."""
+        if spec.kind is Kind.GAS:
+            with suppress(ThymosError):
+                self._watch.on_stream(spec)
+
+    def on_sample(self, sample: Sample) -> None:
+        """Sum a reading up."""
+        spec = self._watch.spec
+        if spec is None or sample.stream != spec.name:
+            return
+        self._watch.on_sample(sample)
+        moment = self._watch.now()
+        width = len(moment.signal.response)
+        at = sample.t_ns // self._bin_ns
+        if at not in self._bins:
+            self._bins[at] = SmellBin(np.zeros(width), np.zeros(width))
+        self._bins[at].take(moment)
+        self._end_ns = max(self._end_ns, sample.t_ns)
+        self._listen(moment)
+        while len(self._bins) > self._max:
+            self._coarsen()
+
+    def _listen(self, moment: Glance) -> None:
+        self._seen, fresh = self._watch.fresh(self._seen)
+        for event in fresh:
+            if event.name == "odour_timed":
+                self._time(event)
+            elif event.name != "danger" and len(self._events) < MAX_EVENTS:
+                self._events.append(event)
+        if moment.danger is not None and not self._alarmed and len(self._alarms) < MAX_EVENTS:
+            self._alarms.append(moment.danger)
+        self._alarmed = moment.danger is not None
+
+    def _time(self, better: EventView) -> None:
+        """The onset that was told last is known better now."""
+        for at in range(len(self._events) - 1, -1, -1):
+            if self._events[at].name == "odour_onset":
+                early, late = better.earliest_ns, better.latest_ns
+                self._events[at] = replace(self._events[at], earliest_ns=early, latest_ns=late)
+                return
+
+    def _coarsen(self) -> None:
+        """Merge neighbours; bins become twice as wide."""
+        merged: dict[int, SmellBin] = {}
+        for index in sorted(self._bins):
+            if index // 2 in merged:
+                merged[index // 2].merge(self._bins[index])
+            else:
+                merged[index // 2] = self._bins[index]
+        self._bins, self._bin_ns = merged, self._bin_ns * 2
+
+
+def joined(spans: Iterable[tuple[int, int, Fault]], gap_ns: int) -> list[tuple[int, int, Fault]]:
+    """Spans in order of time, with those of one kind joined that are no further apart."""
+    out: list[tuple[int, int, Fault]] = []
+    for t0, t1, kind in spans:
+        if out and out[-1][2] is kind and t0 - out[-1][1] <= gap_ns:
+            out[-1] = (out[-1][0], t1, kind)
+        else:
+            out.append((t0, t1, kind))
+    return out
+
+
+def _add(into: dict[Any, Any], more: Mapping[Any, Any]) -> None:
+    """Add numbers key by key."""
+    for key, value in more.items():
+        into[key] = into.get(key, 0) + value
+
+
+def _most(into: dict[str, float], more: Mapping[str, float]) -> None:
+    """Keep the greatest of each key."""
+    for key, value in more.items():
+        into[key] = max(into.get(key, 0.0), value)
