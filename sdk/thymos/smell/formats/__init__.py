@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from thymos.errors import MediaError
+from thymos.smell.formats.bags import GasBag, GasBags
 from thymos.smell.formats.base import Damage, Format, FormatError, Recording, Row
 from thymos.smell.formats.bme import BmeRawData
 from thymos.smell.formats.bme_config import BmeConfig, BmeLabels, Settings
 from thymos.smell.formats.bsec import Bsec
 from thymos.smell.formats.exchange import Exchange
-from thymos.smell.formats.gas_bag import GasBag, GasBags
 from thymos.smell.formats.named import NamedCsv
 from thymos.smell.formats.opening import look, save
 from thymos.smell.formats.scans import BmeScans
@@ -45,7 +45,7 @@ _ALL: tuple[Format, ...] = (
     Exchange(), BmeScans(), NamedCsv(),
 )  # fmt: skip
 FORMATS: dict[str, Format] = {one.name: one for one in _ALL}
-"""Every format by its name, in the order in which files are asked what they are."""
+"""Every format by its name, in the order in which files are asked what they are; bags first."""
 
 
 def sniff(path: Path | str) -> Format:
@@ -56,7 +56,8 @@ def sniff(path: Path | str) -> Format:
     """
     path = Path(path)
     head = look(path)
-    found = next((one for one in _ALL if one.sniff(head)), None)
+    kinds = _ALL[:1] if head.is_bag else _ALL[1:]
+    found = next((one for one in kinds if one.sniff(head)), None)
     if found is None:
         raise FormatError(
             path,

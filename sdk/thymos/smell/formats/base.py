@@ -91,10 +91,12 @@ class Damage:
     Attributes:
         rows: So many rows were left out.
         places: The first of them, in words.
+        cut: The last line has no end, so that its last number may be cut off.
     """
 
     rows: int = 0
     places: list[str] = field(default_factory=list)
+    cut: bool = False
 
     def add(self, line: int, why: str) -> None:
         """Count one more."""
@@ -107,6 +109,9 @@ class Codec(Protocol):
     """What the cells of a format mean."""
 
     noses: tuple[Nose, ...]
+
+    def check(self, cells: tuple[str, ...]) -> object:
+        """Raise ValueError, with the reason in words, if a row is damaged."""
 
     def encode(self, row: Row) -> SmellFrame:
         """One row as a reading; what does not fit is kept in `extra`."""

@@ -127,7 +127,7 @@ class Reader:
         mark: str,
         width: int,
         skip: int,
-        check: Callable[[tuple[str, ...]], None],
+        check: Callable[[tuple[str, ...]], object],
         *,
         remark: Callable[[str], bool] = lambda _: False,
         strict: bool = True,
@@ -137,7 +137,6 @@ class Reader:
         self.check, self.remark = check, remark
         self.strict, self.encoding = strict, encoding
         self.damage = Damage()
-        self.cut = False
 
     def rows(self) -> Iterator[Row]:
         """The rows, in order; holds back one, as empty lines at the end belong to the last.
@@ -166,7 +165,7 @@ class Reader:
                 yield last
             last = Row(n, seq, cells, layout)
             seq, kept = seq + 1, kept + 1
-        self.cut = not text.endswith("\n")
+        self.damage.cut = not text.endswith("\n")
         if last is not None:
             ending = (*last.layout[:-1], last.layout[-1] + before)
             yield replace(last, layout=ending) if before else last

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from thymos.smell.formats.base import Dialect, FormatError, Row
+from thymos.smell.formats.base import Codec, Dialect, FormatError, Row
 from thymos.smell.formats.columns import climate_of, plain
+from thymos.smell.formats.compose import KEY, REST, ExchangeCodec
 from thymos.smell.formats.named import NamedCsv, air_of, median_gap, time_unit_ns
 from thymos.smell.formats.opening import Head
 from thymos.smell.formats.tables import NS, Plan
@@ -60,6 +61,16 @@ class Exchange(NamedCsv):
                 beside, f"is no JSON: {err}", hint="repair it, or move it away"
             ) from err
         return {".json": text}
+
+    def codec(self, dialect: Dialect, plan: Plan, *, ohms: bool, beside: dict[str, str]) -> Codec:
+        """Files that `compose.exchange` wrote hold whole frames."""
+        told = json.loads(beside[".json"]) if ".json" in beside else {}
+        if KEY in told and REST in dialect.names:
+            try:
+                return ExchangeCodec(dialect.names, told)
+            except ValueError as err:
+                raise FormatError(Path("-"), str(err), hint="move the sidecar away") from err
+        return super().codec(dialect, plan, ohms=ohms, beside=beside)
 
     def plan(self, dialect: Dialect, path: Path, rows: Sequence[Row]) -> Plan:
         """Channels with the units and models of the sidecar."""

@@ -110,7 +110,7 @@ class NamedCsv(TableFormat):
             if unit == _MS and "ms" not in name.lower():
                 warnings.append(f"'{name}' steps by {gap:g}: taken as milliseconds")
         return Plan(
-            Nose("", "", channels),
+            Nose("unknown", "", channels),
             columns.gas,
             air=air_of(columns.climate, rows),
             time=columns.time,

@@ -14,6 +14,7 @@ import numpy as np
 from thymos.smell.formats import cells as text_of
 from thymos.smell.formats.base import (
     PREVIEW_ROWS,
+    Codec,
     Damage,
     Dialect,
     FormatError,
@@ -297,6 +298,10 @@ class TableFormat:
         """Texts of the files beside it that belong to it."""
         return {}
 
+    def codec(self, dialect: Dialect, plan: Plan, *, ohms: bool, beside: dict[str, str]) -> Codec:
+        """What makes readings of rows."""
+        return TableCodec(self.name, dialect, plan, ohms=ohms)
+
     def read(self, path: Path, *, strict: bool = True, ohms: bool = False) -> Recording:
         """Open a file; see `Format.read`."""
         head = look(path)
@@ -314,7 +319,7 @@ class TableFormat:
         air = tuple(name for name in AIR if name in plan.air)
         nose = replace(plan.nose, air=air, extra={**plan.nose.extra, **told})
         plan = replace(plan, nose=nose)
-        codec = TableCodec(self.name, dialect, plan, ohms=ohms)
+        codec = self.codec(dialect, plan, ohms=ohms, beside=beside)
         reader = Reader(
             path, mark, len(names), skip, codec.check,
             remark=self.is_remark, strict=strict, encoding=encoding,
