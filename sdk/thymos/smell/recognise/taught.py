@@ -43,8 +43,9 @@ F64 = NDArray[np.float64]
 SCHEMA = "thymos.taught/1"
 MAX_ODOURS = 200
 MAX_SNIFFS = 20
-MAX_BINS = 24
-MAX_BYTES = 8_000_000
+MAX_BINS = 128
+"""Ten minutes of a sniff; what comes later is left out."""
+MAX_BYTES = 64_000_000
 TEMPERATURE = (0.7, 0.0)
 """The softmax of a response model is halved in sharpness: a few sniffs understate the scatter."""
 
@@ -252,7 +253,7 @@ def _default_folder() -> Path:
 
 
 def _write(path: Path, taught: Taught) -> None:
-    text = json.dumps(_as_json(taught), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    text = json.dumps(_as_json(taught), ensure_ascii=False, sort_keys=True) + "\n"
     with tempfile.NamedTemporaryFile(
         "w", dir=path.parent, prefix=".new-", encoding="utf-8", delete=False
     ) as file:

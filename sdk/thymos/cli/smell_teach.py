@@ -1,0 +1,243 @@
+"""`thymos smell teach NAME`, `taught`, `forget`: odours that this nose learns from a person."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, TextColumn
+from rich.table import Table
+
+from thymos.cli.options import EnoseOption, JsonOption
+from thymos.cli.output import stderr, stop_on_signals
+from thymos.errors import CalibrationError, ConfigError
+from thymos.samples import Origin, Sample, Source, StreamSpec, each, serial_number
+
+if TYPE_CHECKING:
+    from thymos.smell.recognise.taught import TaughtOdour, TaughtSniff
+    from thymos.smell.recognise.teach import Teacher
+
+MIN_SNIFFS = 3
+
+Nose = Annotated[
+    str, typer.Option("--nose", help="Serial number or name of the nose, as `taught` shows it.")
+]
+
+
+def teach(
+    name: Annotated[str, typer.Argument(help="What it is called: 'green tea'.")],
+    enose: EnoseOption = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("--from", metavar="FILE", help="Learn from recordings instead; repeat it."),
+    ] = None,
+    nose: Nose = "",
+    sniffs: Annotated[int, typer.Option(min=MIN_SNIFFS, max=10, help="How many sniffs.")] = 3,
+    seconds: Annotated[
+        float, typer.Option(min=15.0, max=300.0, help="How long to hold each.")
+    ] = 25.0,
+    json: JsonOption = False,
+) -> None:
+    """Teach a nose an odour with three to five sniffs; what it knew before stays as it was.
+
+    It says what to do: clean air, now hold it to the nose, away again. Sniffs that would teach
+    something wrong are refused with the reason. A name that was taught before gets more sniffs.
+
+    With --from, a recording must begin in clean air, with any number of sniffs after it; one of a
+    nose that comes with a shipped model (SmellNet's channels) is one sniff as a whole.
+    """
+    from thymos.smell.recognise.guess import odour_name
+    from thymos.smell.recognise.taught import TaughtOdour, TaughtStore, device_of, now
+
+    called = odour_name(name)
+    if (enose is None) == (not files):
+        raise ConfigError(
+            "where from: a nose or recordings?",
+            hint=f"thymos smell teach {called!r} --enose serial:  (or --from FILE, repeated)",
+        )
+    found = _from_files(files, nose, seconds) if files else _live(enose, sniffs, seconds)
+    spec, taken, refused = found
+    device = nose or device_of(spec)
+    store = TaughtStore()
+    before = next((o for o in store.load(device).odours if o.name == called), None)
+    have = len(taken) + (len(before.sniffs) if before else 0)
+    if have < MIN_SNIFFS:
+        raise CalibrationError(
+            f"{have} good sniffs are too few (at least {MIN_SNIFFS})"
+            + (f"; refused: {refused[-1]}" if refused else ""),
+            hint="give more recordings of the odour, or teach it live: --enose serial:",
+        )
+    channels = _gas_names(spec)
+    path = store.teach(device, TaughtOdour(called, channels, spec.unit, tuple(taken), now()))
+    if json:
+        told = {"odour": called, "nose": device, "sniffs": have, "refused": refused}
+        typer.echo(jsonlib.dumps(told | {"file": str(path)}, ensure_ascii=False))
+        return
+    typer.echo(str(path))
+    stderr.print(f"{device} now knows '{called}' ({have} sniffs)", markup=False)
+
+
+def taught(nose: Nose = "", json: JsonOption = False) -> None:
+    """List the odours that noses were taught."""
+    from thymos.smell.recognise.taught import TaughtStore
+
+    store = TaughtStore()
+    found = [store.load(nose)] if nose else store.all()
+    rows = [(each_nose.device, odour) for each_nose in found for odour in each_nose.odours]
+    if json:
+        typer.echo(jsonlib.dumps([_facts(d, o) for d, o in rows], ensure_ascii=False))
+        return
+    if not rows:
+        stderr.print("nothing was taught yet: thymos smell teach NAME --enose serial:")
+        return
+    table = Table("nose", "odour", "sniffs", "taught at (UTC)", box=None)
+    for device, odour in rows:
+        table.add_row(device, odour.name, str(len(odour.sniffs)), odour.taught_at)
+    Console(highlight=False, markup=False).print(table)
+
+
+def forget(
+    name: Annotated[str, typer.Argument(help="The odour.")],
+    nose: Nose = "",
+    json: JsonOption = False,
+) -> None:
+    """Erase a taught odour with all its sniffs."""
+    from thymos.smell.recognise.guess import odour_name
+    from thymos.smell.recognise.taught import TaughtStore
+
+    called, store = odour_name(name), TaughtStore()
+    devices = [nose] if nose else [t.device for t in store.all() if _has(t.odours, called)]
+    if not devices:
+        raise CalibrationError(f"no nose was taught '{called}'", hint="thymos smell taught")
+    if len(devices) > 1:
+        raise ConfigError(
+            f"several noses know '{called}': {', '.join(devices)}",
+            hint=f"thymos smell forget {called!r} --nose {devices[0]!r}",
+        )
+    path = store.forget(devices[0], called)
+    if json:
+        typer.echo(jsonlib.dumps({"forgotten": called, "nose": devices[0], "file": str(path)}))
+    else:
+        stderr.print(f"{devices[0]} has forgotten '{called}'", markup=False)
+
+
+def _has(odours: tuple[TaughtOdour, ...], name: str) -> bool:
+    return any(odour.name == name for odour in odours)
+
+
+def _facts(device: str, odour: TaughtOdour) -> dict[str, Any]:
+    return {
+        "nose": device,
+        "odour": odour.name,
+        "sniffs": len(odour.sniffs),
+        "channels": list(odour.channels),
+        "unit": odour.unit,
+        "taught_at": odour.taught_at,
+    }
+
+
+def _gas_names(spec: StreamSpec) -> tuple[str, ...]:
+    from thymos.samples import gas_channels
+
+    return tuple(spec.channels[i] for i in gas_channels(spec))
+
+
+Found = tuple[StreamSpec, "list[TaughtSniff]", list[str]]
+
+
+def _live(uri: str | None, sniffs: int, seconds: float) -> Found:
+    """Guide the person through the sniffs.
+
+    Raises:
+        CalibrationError: The nose ended, was stopped, or too many sniffs were refused.
+    """
+    from thymos.cli.smell_live import open_nose
+    from thymos.smell.recognise.teach import Step, taught_by
+
+    with stop_on_signals() as stop, open_nose(uri or "serial:") as source, _guide() as tell:
+
+        def samples() -> Iterator[Sample]:
+            for sample in each(source):
+                if stop.is_set():
+                    raise CalibrationError("stopped; nothing was taught")
+                yield sample
+
+        teacher = taught_by(source.spec, samples(), sniffs=sniffs, sniff_s=seconds, tell=tell)
+        if teacher.step is not Step.DONE:
+            raise CalibrationError(
+                f"the nose ended after {len(teacher.sniffs)} of {sniffs} sniffs: nothing taught",
+                hint="thymos devices",
+            )
+        return source.spec, teacher.sniffs, teacher.refused
+
+
+@contextmanager
+def _guide() -> Iterator[Callable[[Teacher], None]]:
+    """What to do now and how far it is, on stderr; a line for each step and each refusal."""
+    from thymos.smell.recognise.teach import Step
+
+    columns = (*Progress.get_default_columns()[:2], TextColumn("{task.fields[note]}"))
+    with Progress(*columns, console=stderr, transient=True) as bar:
+        task = bar.add_task("", total=1.0, note="")
+        said: tuple[str, int] = ("", 0)
+        refusals = 0
+
+        def tell(teacher: Teacher) -> None:
+            nonlocal said, refusals
+            for why in teacher.refused[refusals:]:
+                bar.console.print(f"refused: {why}", markup=False)
+            refusals = len(teacher.refused)
+            now = (teacher.step.value, len(teacher.sniffs))
+            if now != said:
+                said = now
+                number = now[1] if teacher.step in (Step.AWAY, Step.DONE) else now[1] + 1
+                bar.console.print(f"sniff {max(1, number)}: {now[0]}", markup=False)
+            bar.update(task, completed=teacher.share, description=now[0], note=teacher.note)
+
+        yield tell
+
+
+def _from_files(files: list[Path], nose: str, seconds: float) -> Found:
+    """Sniffs out of recordings of one nose.
+
+    Raises:
+        ConfigError: They are of different noses, or do not say of which.
+        CalibrationError: One holds no sniff.
+    """
+    from thymos.cli.smell_live import open_nose
+
+    taken: list[TaughtSniff] = []
+    refused: list[str] = []
+    spec: StreamSpec | None = None
+    for path in files:
+        with open_nose(f"file:{path}") as source:
+            mine = source.spec
+            if not nose and not serial_number(mine) and mine.origin is Origin.RECORDED:
+                raise ConfigError(
+                    f"'{path.name}' does not say which nose it is from",
+                    hint="say it: --nose SERIAL (thymos devices shows it)",
+                )
+            if spec is not None and (mine.unit, mine.channels) != (spec.unit, spec.channels):
+                raise ConfigError(f"'{path.name}' is from another nose than '{files[0].name}'")
+            spec = mine
+            some, why = _sniffs_of(source, seconds)
+            taken += some
+            refused += [f"{path.name}: {reason}" for reason in why]
+    assert spec is not None  # noqa: S101
+    return spec, taken, refused
+
+
+def _sniffs_of(source: Source, seconds: float) -> tuple[list[TaughtSniff], list[str]]:
+    from thymos.smell.recognise.load import base_model
+    from thymos.smell.recognise.taught import MAX_SNIFFS
+    from thymos.smell.recognise.teach import taught_by, whole_recording
+
+    if base_model(source.spec) is not None:
+        return [whole_recording(source.spec, each(source))], []
+    teacher = taught_by(source.spec, each(source), sniffs=MAX_SNIFFS, sniff_s=seconds)
+    return teacher.sniffs, teacher.refused
