@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
+from benchmarks.smell_pictures import BEGIN_S, onset_picture, run, sniff_picture
 
 from thymos.report.plot import Panel, steps_picture
 
@@ -37,3 +39,15 @@ def test_lines_over_steps_are_named_and_do_not_cover_each_other() -> None:
         "a <title>", ["b2", "b3"], {"naive": [0.7, 0.5], "<ours>": [0.9, 0.5]},
         note="data & protocol", spread={"<ours>": [(0.8, 1.0), (0.4, 0.6)]},
     )  # fmt: skip
+
+
+def test_the_pictures_of_a_sniff_hold_the_truth_and_are_the_same_each_time() -> None:
+    made, again = run(), run()
+    for draw in (sniff_picture, onset_picture):
+        assert draw(made) == draw(again)
+        assert len(draw(made)) < 60_000
+        ET.fromstring(draw(made))
+    onset = onset_picture(made)
+    early, late = re.search(r"shape of its rise: ([\d.]+) to ([\d.]+) s", onset).groups()
+    assert float(early) <= BEGIN_S <= float(late)
+    assert "exposure" in sniff_picture(made)
