@@ -32,8 +32,9 @@ OF_CLASS: dict[str, Danger] = {
     "spoiled_food": "spoiled_food",
 }
 """Class of the odour table → name in the contract, which is older."""
-NAMES_SMELLS = frozenset({"odour", ALARM, "measure"})
-"""Cues whose text may tell of a danger; ratings and memories of a smell tell of none."""
+NO_ALARM = frozenset({"odour", "odour_pleasantness", "odour_memory", HINT})
+"""Smell cues that raise none: what a recogniser says of one reading must hold for a while before it
+is believed, and then it stands in a cue `danger` (`thymos.smell.meaning.danger`)."""
 
 SURE_OF_SMELL = SURE
 MAX_CHARS = 90
@@ -116,7 +117,11 @@ def rulebook() -> Rulebook:
 def alarm(evidence: Evidence) -> Alarm | None:
     """Look for danger in smell and words; the worst one, None if there is none."""
     said = transcript(evidence)
-    smells = [c for c in evidence.cues if c.modality == "smell" and c.confidence >= SURE_OF_SMELL]
+    smells = [
+        c
+        for c in evidence.cues
+        if c.modality == "smell" and c.confidence >= SURE_OF_SMELL and c.name not in NO_ALARM
+    ]
     for name in ORDER:
         signs = rulebook().danger[name]
         for cue in smells:
@@ -207,10 +212,9 @@ def _smells_of(cue: Cue, danger: Danger) -> str | None:
         if OF_CLASS.get(meaning_of(name).danger) == danger:
             return name
     signs = rulebook().danger[danger]
-    worded = signs.smell is not None and not cue.untrusted and cue.name in NAMES_SMELLS
-    if worded and signs.smell is not None and _matches(signs.smell, cue.text, "smell"):
-        return ""
-    return None
+    if signs.smell is None or cue.untrusted:
+        return None
+    return "" if _matches(signs.smell, cue.text, "smell") else None
 
 
 def _matches(pattern: re.Pattern[str], text: str, source: str) -> bool:
