@@ -7,17 +7,16 @@ always stays in the explanation topic; a bridge carries what the foreign message
 from __future__ import annotations
 
 import importlib
-import math
 import re
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from thymos_msgs.msg import GasArray
-
 from thymos.contract import Cue
-from thymos.samples import CLIMATE
+from thymos.smell import olfaction
+from thymos.smell.frame import SmellFrame
 from thymos_nodes import qos
 from thymos_nodes.convert import header, number_to_msg
+from thymos_nodes.convert_smell import MAKE
 
 if TYPE_CHECKING:
     from thymos_nodes.lifecycle import ThymosNode
@@ -33,10 +32,6 @@ EXPRESSION = {
 }
 MAX_IDS = 32  # publishers are made for each face; a flickering tracker must not make thousands
 
-_UNIT = {"volt": 1, "v": 1, "amp": 2, "ampere": 2, "ppm": 3, "ppb": 4, "ohm": 5}
-MOX = 1
-TEMP, HUMIDITY, CENTIGRADE, RELATIVEHUMIDITY = 100, 101, 100, 101
-
 
 def messages(package: str) -> ModuleType | None:
     """The `msg` module of a package that may be absent."""
@@ -49,46 +44,29 @@ def messages(package: str) -> ModuleType | None:
 # -- olfaction_msgs
 
 
-def gas_sensor_array(m: GasArray, olfaction: ModuleType) -> Any:
-    """A reading as olfaction_msgs/GasSensorArray: one sensor a channel, then the climate.
+class Foreign:
+    """Makes messages of olfaction_msgs; see `thymos.smell.message.Make`."""
 
-    There is no field for validity: an invalid channel is NaN. There are no constants for the parts
-    Thymos knows (MPN_UNKNOWN), so a channel's name is the frame id of its sensor.
-    """
-    made = olfaction.GasSensorArray(header=m.header)
-    units = _UNIT.get(m.unit, 0)
-    sensors = [
-        _sensor(olfaction, m, name, technology=MOX, raw=value, units=units)
-        for name, value in zip(m.channel_names, m.values, strict=True)
-        if name.strip().lower() not in CLIMATE
-    ]
-    climate = (
-        ("temperature", TEMP, m.temperature, CENTIGRADE),
-        ("humidity", HUMIDITY, m.humidity * 100.0, RELATIVEHUMIDITY),
-    )
-    sensors += [
-        _sensor(olfaction, m, name, technology=technology, raw=value, units=unit)
-        for name, technology, value, unit in climate
-        if not math.isnan(value)
-    ]
-    made.sensors = sensors
-    return made
+    def __init__(self, package: ModuleType) -> None:
+        self._package = package
 
+    def message(self, msgtype: str, **fields: Any) -> Any:
+        """One of olfaction_msgs, a header or a time."""
+        package, _, name = msgtype.partition("/msg/")
+        if package == "olfaction_msgs":
+            return getattr(self._package, name)(**fields)
+        return MAKE.message(msgtype, **fields)
 
-def _sensor(
-    olfaction: ModuleType, m: GasArray, name: str, *, technology: int, raw: float, units: int
-) -> Any:
-    made = olfaction.GasSensor(technology=technology, raw=float(raw), raw_units=units)
-    made.header.stamp = m.header.stamp
-    made.header.frame_id = f"{m.header.frame_id}/{name}"
-    return made
+    def row(self, values: Any) -> Any:
+        """See `Rclpy.row`."""
+        return MAKE.row(values)
 
 
 class Olfaction:
     """Publishes `enose/olfaction` (olfaction_msgs/GasSensorArray)."""
 
     def __init__(self, node: ThymosNode, olfaction: ModuleType) -> None:
-        self._msgs = olfaction
+        self._make = Foreign(olfaction)
         self._publisher = node.announce(olfaction.GasSensorArray, "enose/olfaction", qos.sensor())
 
     @classmethod
@@ -97,9 +75,9 @@ class Olfaction:
         found = messages("olfaction_msgs")
         return None if found is None else cls(node, found)
 
-    def publish(self, reading: GasArray) -> None:
+    def publish(self, frame: SmellFrame) -> None:
         """Publish one reading."""
-        self._publisher.publish(gas_sensor_array(reading, self._msgs))
+        self._publisher.publish(olfaction.array_message(self._make, frame))
 
 
 # -- hri_msgs

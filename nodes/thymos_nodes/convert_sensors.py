@@ -12,27 +12,29 @@ from typing import Any
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo, FluidPressure, Image, RelativeHumidity, Temperature
-from thymos_msgs.msg import AudioFrame, GasArray
+from sensor_msgs.msg import CameraInfo, Image
+from thymos_msgs.msg import AudioFrame
 
 from thymos.contract import SourceInfo
-from thymos.errors import ConfigError, RecordingError
+from thymos.errors import ConfigError, FrameError, RecordingError
 from thymos.record.flac import decode_flac
 from thymos.samples import Flag, Kind, Origin, Sample, StreamSpec, frozen
-from thymos_nodes.convert import NAN, header
+from thymos.smell.frame import Nose
+from thymos_nodes import convert_smell
+from thymos_nodes.convert import header
 from thymos_nodes.ros_time import to_ns
 
 MAX_PIXELS = 64_000_000  # nothing larger is believed: a message comes from anybody on the network
 MAX_FRAMES = 10_000_000
 MAX_CHANNELS = 1024
 MAX_EARLY = 30
+MAX_NOSES = 100
 TOLD = ("serial", "note")
 """What `StreamSpec.extra` keeps of a SourceInfo."""
 ALL_FLAGS = 63  # bits of `Flag`; others are of a later version and mean nothing here
 
 _CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "8UC3": 3, "8UC1": 1}
 _SWAPPED = ("bgr8", "bgra8", "8UC3")
-ENVIRONMENT = ("temperature", "humidity", "pressure")
 
 
 def raw(data: NDArray[Any]) -> array.array[int]:
@@ -123,70 +125,6 @@ def audio_from_msg(m: AudioFrame) -> NDArray[np.int16]:
     return frozen(pcm.astype(np.int16))
 
 
-# -- gas
-
-
-def gas_to_msg(sample: Sample, spec: StreamSpec, frame_id: str, t_ns: int) -> GasArray:
-    """A reading of a nose, float64 [channels]; NaN marks an invalid channel."""
-    values = np.asarray(sample.payload, np.float64)
-    valid = np.isfinite(values) & (Flag.INVALID not in sample.flags)
-    why = sample.note or "invalid"
-    climate = environment(sample, spec)
-    return GasArray(
-        header=header(t_ns, frame_id),
-        sensor_model=spec.extra.get("model", spec.device),
-        channel_names=list(spec.channels),
-        unit=spec.unit,
-        values=[float(v) if ok else NAN for v, ok in zip(values, valid, strict=True)],
-        valid=[bool(ok) for ok in valid],
-        reasons=["" if ok else why for ok in valid],
-        temperature=climate.get("temperature", NAN),
-        humidity=climate.get("humidity", NAN) / 100.0,
-        pressure=climate.get("pressure", NAN) * 100.0,
-        warmup=Flag.WARMUP in sample.flags,
-        sequence=max(0, sample.seq),
-        flags=int(sample.flags),
-        note=sample.note,
-    )
-
-
-def gas_from_msg(m: GasArray) -> NDArray[np.float64]:
-    """The reading, float64 [channels], NaN where it is not valid; read-only.
-
-    Raises:
-        ValueError: Names, values and validity differ in length.
-    """
-    n = len(m.values)
-    if not (0 < n <= MAX_CHANNELS and len(m.channel_names) == n and len(m.valid) in (0, n)):
-        raise ValueError(f"{n} gas values with {len(m.channel_names)} names, {len(m.valid)} flags")
-    values = np.array(m.values, np.float64)
-    if m.valid:
-        values[~np.array(m.valid, np.bool_)] = np.nan
-    return frozen(values)
-
-
-def environment(sample: Sample, spec: StreamSpec) -> dict[str, float]:
-    """Temperature [°C], relative humidity [%] and pressure [hPa] among the channels of a nose."""
-    names = [name.lower() for name in spec.channels]
-    return {
-        name: float(sample.payload[names.index(name)])
-        for name in ENVIRONMENT
-        if name in names and np.isfinite(sample.payload[names.index(name)])
-    }
-
-
-CLIMATE = {"temperature": Temperature, "humidity": RelativeHumidity, "pressure": FluidPressure}
-
-
-def climate_to_msg(name: str, m: GasArray) -> Temperature | RelativeHumidity | FluidPressure:
-    """One quantity of `ENVIRONMENT` as the standard message (°C, 0…1, Pa; variance unknown)."""
-    if name == "temperature":
-        return Temperature(header=m.header, temperature=m.temperature)
-    if name == "humidity":
-        return RelativeHumidity(header=m.header, relative_humidity=m.humidity)
-    return FluidPressure(header=m.header, fluid_pressure=m.pressure)
-
-
 # -- from topics to samples
 
 
@@ -195,13 +133,15 @@ class TopicStream:
     """Makes samples of the messages of one topic, and knows its specification.
 
     The specification is that of the first message (rate of sound, size of picture, gas channels),
-    completed by what the latched `source` topic says (origin, device, nominal rate).
+    completed by what the latched topics `source` (origin, device, nominal rate) and, of a nose,
+    `info` say.
 
     Attributes:
         name: Stream name.
         kind: What it carries.
         origin: Used until the source has said otherwise.
         spec: None until the first message.
+        noses: What is known of the noses heard of, by `SmellFrame.info_id`.
     """
 
     name: str
@@ -211,13 +151,31 @@ class TopicStream:
     info: SourceInfo | None = None
     seq: int = 0
     early: list[Any] = field(default_factory=list)
+    noses: dict[int, Nose] = field(default_factory=dict)
 
     def hold(self, m: Any) -> bool:
-        """Keep a message back until the source has said where it comes from; False: take it."""
-        if self.spec is not None or self.info is not None or len(self.early) >= MAX_EARLY:
+        """Keep a message back until the source has described itself; False: take it."""
+        described = self.info is not None and self._nose_known(m)
+        if self.spec is not None or described or len(self.early) >= MAX_EARLY:
             return False
         self.early.append(m)
         return True
+
+    def _nose_known(self, m: Any) -> bool:
+        return self.kind is not Kind.GAS or getattr(m, "info_id", None) in (None, *self.noses)
+
+    def describe(self, m: Any) -> None:
+        """Take a SmellInfo.
+
+        Raises:
+            ValueError: The message contradicts itself.
+        """
+        try:
+            nose = convert_smell.nose_from(m)
+        except FrameError as err:
+            raise ValueError(str(err)) from err
+        if len(self.noses) < MAX_NOSES:
+            self.noses[int(m.id)] = nose
 
     def release(self) -> list[Any]:
         """The messages kept back, in order; there are none any more afterwards."""
@@ -230,32 +188,55 @@ class TopicStream:
         Raises:
             ValueError: The message contradicts itself, or its stream changed its format.
         """
+        if self.kind is Kind.GAS:
+            return self._smell(m, recv_ns)
         flags = Flag(getattr(m, "flags", 0) & ALL_FLAGS)
         if self.kind is Kind.VIDEO:
             payload: NDArray[Any] = image_from_msg(m)
             spec = self._spec(payload.shape, "rgb8", ("r", "g", "b"), 0.0, m)
-        elif self.kind is Kind.AUDIO:
+        else:
             payload = audio_from_msg(m)
             names = tuple(f"ch{i}" for i in range(m.channels))
             spec = self._spec((-1, m.channels), "s16", names, float(m.sample_rate), m)
-        else:
-            payload = gas_from_msg(m)
-            spec = self._spec(payload.shape, m.unit, tuple(m.channel_names), 0.0, m)
-        if self.spec is None:
-            self.spec = spec
-        elif (spec.shape, spec.unit, spec.channels) != (
-            self.spec.shape,
-            self.spec.unit,
-            self.spec.channels,
-        ) or (self.kind is Kind.AUDIO and spec.rate_hz != self.spec.rate_hz):
-            raise ValueError(f"the format of '{self.name}' changed while it ran")
+        self._settle(spec)
         # An Image carries no counter, so its messages are counted here.
         self.seq = int(m.sequence) if hasattr(m, "sequence") else self.seq + 1
         note = getattr(m, "note", "")
         return Sample(self.name, self.seq, to_ns(m.header.stamp), recv_ns, payload, flags, note)
 
+    def _smell(self, m: Any, recv_ns: int) -> Sample:
+        try:
+            sample, told = convert_smell.sample_from(m, self.name, self.noses)
+        except FrameError as err:
+            raise ValueError(str(err)) from err
+        spec = self._spec(told.shape, told.unit, told.channels, 0.0, m)
+        self._settle(spec if spec.device else replace(spec, device=told.device))
+        self.seq = sample.seq if hasattr(m, "sequence") else self.seq + 1
+        return replace(sample, seq=self.seq, t_recv_ns=recv_ns)
+
+    def _settle(self, spec: StreamSpec) -> None:
+        """Keep to the first format.
+
+        Raises:
+            ValueError: This is another one.
+        """
+        before = self.spec
+        if before is None:
+            self.spec = spec
+        elif (spec.shape, spec.unit, spec.channels) != (
+            before.shape,
+            before.unit,
+            before.channels,
+        ) or (self.kind is Kind.AUDIO and spec.rate_hz != before.rate_hz):
+            raise ValueError(f"the format of '{self.name}' changed while it ran")
+
     def _spec(
-        self, shape: tuple[int, ...], unit: str, names: tuple[str, ...], rate_hz: float, m: Any
+        self,
+        shape: tuple[int, ...],
+        unit: str,
+        names: tuple[str, ...],
+        rate_hz: float,
+        m: Any,
     ) -> StreamSpec:
         made = StreamSpec(
             name=self.name,
@@ -266,7 +247,6 @@ class TopicStream:
             channels=names,
             frame_id=m.header.frame_id,
             origin=self.origin,
-            device=getattr(m, "sensor_model", ""),
         )
         if self.info is None:
             return made

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from std_srvs.srv import Trigger
-from thymos_msgs.msg import GasArray
+from thymos_msgs.msg import SmellFrame, SmellInfo
 
 from thymos.errors import ConfigError, ThymosError
 from thymos.samples import Kind, Sample
-from thymos_nodes import bridges, convert_sensors, diagnostics
+from thymos_nodes import bridges, convert_smell, diagnostics, qos
 from thymos_nodes.diagnostics import Task
 from thymos_nodes.params import Param
 from thymos_nodes.sensors import SensorNode, sensor_params
@@ -15,16 +15,17 @@ from thymos_nodes.zeroing import Zeroing
 
 
 class EnoseNode(SensorNode):
-    """Publishes `enose/data`, the climate it measures, and olfaction_msgs if installed.
+    """Publishes `enose/data`, `enose/info`, the climate, and olfaction_msgs if installed.
 
-    `enose/data` is what the device reports, unfiltered; baseline and classes are perception.
+    `enose/data` is what the device reports, unfiltered; baseline, phase and classes are perception.
+    A nose is heard by topic only: shared memory has no room for all that a frame says.
     """
 
     role = "enose"
     topic = "data"
     kind = Kind.GAS
     PARAMS = (
-        *sensor_params("serial:/dev/ttyUSB0", "enose_link"),
+        *sensor_params("serial:/dev/ttyUSB0", "enose_link", share=False),
         Param(
             "clean_air.seconds",
             60.0,
@@ -53,11 +54,13 @@ class EnoseNode(SensorNode):
         self._zeroing = Zeroing(
             self.spec, self.value("clean_air.seconds"), self.value("clean_air.warm_up_s")
         )
-        self._data = self._sensor_publisher(GasArray, self.topic)
-        measured = {name.lower() for name in self.spec.channels}
+        self._messages = convert_smell.SmellMessages(self.spec, self.frame_id)
+        self._data = self._sensor_publisher(SmellFrame, self.topic)
+        self._nose = self.announce(SmellInfo, f"{self.role}/info", qos.LATCHED)
+        measured = {name.strip().lower() for name in self.spec.channels}
         self._climate = {
-            name: self._sensor_publisher(convert_sensors.CLIMATE[name], name)
-            for name in convert_sensors.ENVIRONMENT
+            name: self._sensor_publisher(kind, name)
+            for name, kind in convert_smell.CLIMATE.items()
             if name in measured
         }
         self._olfaction = bridges.Olfaction.of(self)
@@ -66,12 +69,14 @@ class EnoseNode(SensorNode):
         """One reading."""
         if self._zeroing is not None and self._zeroing.take(sample):
             self._zero()
-        reading = convert_sensors.gas_to_msg(sample, self.spec, self.frame_id, t_ns)
-        self._data.publish(reading)
+        told = self._messages.of(sample, t_ns)
+        if told.info is not None:
+            self._nose.publish(told.info)
+        self._data.publish(told.data)
         for name, publisher in self._climate.items():
-            publisher.publish(convert_sensors.climate_to_msg(name, reading))
+            publisher.publish(convert_smell.climate_to_msg(name, told.data))
         if self._olfaction is not None:
-            self._olfaction.publish(reading)
+            self._olfaction.publish(told.frame)
 
     def teardown(self) -> None:
         """Close the device and forget what it said."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sensor_msgs.msg import Image
-from thymos_msgs.msg import AudioFrame, GasArray, PerceptionWindow, SourceInfo
+from thymos_msgs.msg import AudioFrame, PerceptionWindow, SmellFrame, SmellInfo, SourceInfo
 
 from thymos.config import BufferConfig, Config, PerceiveConfig, RespondConfig, WindowConfig
 from thymos.errors import ThymosError
@@ -25,7 +25,7 @@ from thymos_nodes.shared import Arrived, Handover, Inlet
 STREAMS: dict[str, tuple[Kind, str, type, int]] = {
     "camera": (Kind.VIDEO, "camera/image_raw", Image, 5),
     "microphone": (Kind.AUDIO, "microphone/audio", AudioFrame, 100),
-    "enose": (Kind.GAS, "enose/data", GasArray, 20),
+    "enose": (Kind.GAS, "enose/data", SmellFrame, 20),
 }
 """Kind, topic, type and depth of the subscription (blocks of sound come in bursts)."""
 
@@ -130,7 +130,7 @@ class PerceptionNode(ThymosNode):
                 continue
             self._pipeline.state_absent(name, f"nothing on {topic} yet")
             self._listen(name, kind)
-            if share:
+            if share and kind is not Kind.GAS:
                 self._open_inlet(name, topic)
         self._watch_ways()
         self._watch = self.create_timer(WATCH_S, self._watch_ways, clock=self._steady_clock())
@@ -146,6 +146,12 @@ class PerceptionNode(ThymosNode):
                 SourceInfo, f"{name}/source", lambda m: self._on_source(stream, m), qos.LATCHED
             )
         )
+        if kind is Kind.GAS:
+            self._entities.append(
+                self.create_subscription(
+                    SmellInfo, f"{name}/info", lambda m: self._on_nose(stream, m), qos.LATCHED
+                )
+            )
 
     def _open_inlet(self, name: str, topic: str) -> None:
         try:
@@ -169,11 +175,12 @@ class PerceptionNode(ThymosNode):
 
     def _watch_ways(self) -> None:
         """Subscribe to the topics of streams that nobody shares, and to no others."""
-        if self.value("transport") == "shm":
-            return
+        shared_only = self.value("transport") == "shm"
         choice = self.value("qos")
         deeper = qos.DEEPER if choice == "reliable" else 1
         for name, stream in self._streams.items():
+            if shared_only and stream.kind is not Kind.GAS:
+                continue
             subscribed = self._topics.get(name)
             if name in self._inlets and self._inlets[name].attached:
                 if subscribed is not None:
@@ -252,6 +259,14 @@ class PerceptionNode(ThymosNode):
             self.get_logger().warning(f"{stream.name}/source: {err}")
         for held in stream.release():
             self._convert(stream, held)
+
+    def _on_nose(self, stream: TopicStream, message: SmellInfo) -> None:
+        try:
+            stream.describe(message)
+        except ValueError as err:
+            self.get_logger().warning(f"{stream.name}/info: {err}")
+        for held in stream.release():
+            self._take(stream, held)
 
     def _publish_window(self, message: PerceptionWindow) -> None:
         self._window.publish(message)

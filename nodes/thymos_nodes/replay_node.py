@@ -18,20 +18,20 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
-from thymos_msgs.msg import AudioFrame, GasArray, SourceInfo
+from thymos_msgs.msg import AudioFrame, SmellFrame, SmellInfo, SourceInfo
 
 from thymos.errors import ConfigError, ThymosError
 from thymos.estimate import source_info
 from thymos.pace import Pace
 from thymos.samples import NS_PER_S, Kind, Origin, Sample, Source, StreamSpec, duration_ns
-from thymos_nodes import convert, convert_sensors, qos
+from thymos_nodes import convert, convert_sensors, convert_smell, qos
 from thymos_nodes.params import Param
 from thymos_nodes.ros_time import to_msg
 
 TOPIC = {
     Kind.VIDEO: ("camera", "camera/image_raw", Image),
     Kind.AUDIO: ("microphone", "microphone/audio", AudioFrame),
-    Kind.GAS: ("enose", "enose/data", GasArray),
+    Kind.GAS: ("enose", "enose/data", SmellFrame),
 }
 RECEIPT_S = 5.0
 HEALTH_S = 2.5  # perception tells its health once a second
@@ -206,6 +206,9 @@ class Outlet:
         self.count = 0
         self._publisher = node.create_publisher(kind, self.topic, qos.sensor("reliable", DEPTH))
         self._info = node.create_publisher(SourceInfo, f"{self.role}/source", qos.LATCHED)
+        if spec.kind is Kind.GAS:
+            self._smell = convert_smell.SmellMessages(spec, spec.frame_id)
+            self._nose = node.create_publisher(SmellInfo, f"{self.role}/info", qos.LATCHED)
         info = source_info(spec)
         if spec.origin is Origin.LIVE:
             info = info.model_copy(update={"origin": Origin.RECORDED.value})
@@ -224,6 +227,9 @@ class Outlet:
         elif self.spec.kind is Kind.AUDIO:
             message = convert_sensors.audio_to_msg(sample, self.spec, frame, t_ns)
         else:
-            message = convert_sensors.gas_to_msg(sample, self.spec, frame, t_ns)
+            told = self._smell.of(sample, t_ns)
+            if told.info is not None:
+                self._nose.publish(told.info)
+            message = told.data
         self._publisher.publish(message)
         self.count += 1

@@ -29,7 +29,7 @@ from thymos_nodes.params import Param
 from thymos_nodes.ros_time import RosTime, wall_ns
 
 
-def sensor_params(uri: str, frame_id: str) -> tuple[Param, ...]:
+def sensor_params(uri: str, frame_id: str, *, share: bool = True) -> tuple[Param, ...]:
     """The parameters that all sensor nodes have, with their defaults."""
     return (
         Param("uri", uri, "Where the stream comes from; `thymos devices` lists what there is."),
@@ -47,7 +47,7 @@ def sensor_params(uri: str, frame_id: str) -> tuple[Param, ...]:
             "sensor_data: best effort, as drivers do; reliable: for lossless recording.",
             choices=qos.CHOICES,
         ),
-        *shared.OUT,
+        *(shared.OUT if share else ()),
     )
 
 
@@ -122,7 +122,9 @@ class SensorNode(ThymosNode):
             self._outlet.close()
             self._outlet = None
 
-    def _make_outlet(self) -> shared.Outlet:
+    def _make_outlet(self) -> shared.Outlet | None:
+        if self.kind is Kind.GAS:
+            return None
         transport = self.value("transport")
         if not shared.supports(transport, self.value("use_sim_time")):
             transport = "topic"

@@ -12,12 +12,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from thymos.buffer import SharedReader, SharedWriter
 from thymos.errors import ConfigError, ThymosError
 from thymos.estimate import source_info
-from thymos.samples import Flag, Kind, Payload, Sample, StreamSpec, frozen
+from thymos.samples import Kind, Sample, StreamSpec
 from thymos_nodes.convert_sensors import TOLD
 from thymos_nodes.params import Param
 from thymos_nodes.ros_time import RosTime, wall_ns
@@ -226,7 +224,6 @@ class Inlet:
             stream=self._name,
             t_ns=self._time.to_ros(sample.t_ns),
             t_recv_ns=self._now(),
-            payload=_payload(sample, spec.kind),
         )
         return Arrived(as_from_topic(self._name, spec), made)
 
@@ -242,14 +239,6 @@ def as_from_topic(name: str, spec: StreamSpec) -> StreamSpec:
         names = tuple(f"ch{i}" for i in range(width))
         return replace(made, shape=(-1, width), unit="s16", channels=names)
     return made
-
-
-def _payload(sample: Sample, kind: Kind) -> Payload:
-    """As a message would carry it: a gas value that is not valid is NaN."""
-    if kind is not Kind.GAS:
-        return sample.payload
-    valid = np.isfinite(sample.payload) & (Flag.INVALID not in sample.flags)
-    return sample.payload if valid.all() else frozen(np.where(valid, sample.payload, np.nan))
 
 
 class Handover:

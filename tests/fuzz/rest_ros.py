@@ -39,7 +39,7 @@ def ros_types() -> dict[str, Any]:
     return {"Image": sensor.Image} | {n: getattr(own, n) for n in (*ANSWERS, *GAS_SOUND)}
 
 
-GAS_SOUND = ("AudioFrame", "GasArray")
+GAS_SOUND = ("AudioFrame", "SmellFrame")
 SENSORS = ("Image", *GAS_SOUND)
 ANSWERS = ("PerceptionWindow", "Explanation", "Response", "SourceInfo")
 
@@ -69,12 +69,13 @@ def ros_sensors() -> list[bytes]:
     from rclpy.serialization import serialize_message
 
     from thymos_nodes import convert_sensors as to
+    from thymos_nodes.convert_smell import SmellMessages
 
     one = {spec.kind: samples_of(spec, 1)[0] for spec in SPECS}
     made = (
         to.image_to_msg(one[Kind.VIDEO], "c", 1),
         to.audio_to_msg(one[Kind.AUDIO], SOUND, "m", 1),
-        to.gas_to_msg(one[Kind.GAS], GAS, "n", 1),
+        SmellMessages(GAS, "n").of(one[Kind.GAS], 1).data,
     )
     return [bytes([at]) + serialize_message(m) for at, m in enumerate(made)]
 

@@ -171,7 +171,7 @@ def payloads() -> list[bytes]:
     """One message of every type that is read."""
     encoder = Encoder(RecordConfig())
     coded = {"raw": "sensor_msgs/msg/Image", "mjpeg": "sensor_msgs/msg/CompressedImage"}
-    coded |= {"h264": "foxglove_msgs/msg/CompressedVideo", "plain": "thymos_msgs/msg/GasArray"}
+    coded |= {"h264": "foxglove_msgs/msg/CompressedVideo", "plain": "thymos_msgs/msg/SmellFrame"}
     made = []
     for spec in SPECS:
         for coding in CODINGS[spec.kind]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -321,38 +323,80 @@ def test_sound_that_makes_no_sense_or_changes_is_refused() -> None:
         stream.take(good, T1)
 
 
+def nose_messages(nose: StreamSpec, sample: Sample) -> Any:
+    from thymos_nodes.convert_smell import SmellMessages
+
+    return SmellMessages(nose, "enose_link").of(sample, T0)
+
+
 def test_gas_survives_the_wire_and_says_what_is_invalid() -> None:
     values = np.array([1200.5, np.nan, 3.0])
     nose = spec(Kind.GAS, channels=("NO2", "CO", "VOC"), device="Grove", origin=Origin.SIMULATED)
-    sample = Sample("enose", 7, 0, 0, values, Flag.WARMUP, "CO is stuck")
-    sent = over_the_wire(convert_sensors.gas_to_msg(sample, nose, "enose_link", T0))
-    assert isinstance(sent, msg.GasArray)
-    assert list(sent.valid) == [True, False, True]
-    assert list(sent.reasons) == ["", "CO is stuck", ""]
-    assert sent.warmup
-    assert math.isnan(sent.temperature)
+    sample = Sample("enose", 7, 0, 9, values, Flag.WARMUP, "CO is stuck")
+    told = nose_messages(nose, sample)
+    sent, info = over_the_wire(told.data), over_the_wire(told.info)
+    assert isinstance(sent, msg.SmellFrame)
+    assert isinstance(info, msg.SmellInfo)
+    assert sent.info_id == info.id
+    assert (list(sent.channels), list(sent.units)) == (["NO2", "CO", "VOC"], ["ohm"] * 3)
+    assert list(sent.faults) == [msg.SmellFrame.NONE, msg.SmellFrame.MISSING, msg.SmellFrame.NONE]
+    assert math.isnan(sent.temperature_celsius)
+    assert (info.model, info.simulated, info.version) == ("Grove", True, "1.0")
+    assert info.header.frame_id == sent.header.frame_id == "enose_link"
     stream = convert_sensors.TopicStream("enose", Kind.GAS)
+    assert stream.hold(sent)  # until it is described
+    stream.describe(info)
+    assert stream.hold(sent)
     stream.info = SourceInfo(
         stream="enose", device="Grove", origin="simulated", rate_hz=10.0, serial="A1"
     )
+    assert not stream.hold(sent)
     got = stream.take(sent, T1)
-    assert np.array_equal(got.payload, values, equal_nan=True)
+    assert got.payload.tobytes() == values.tobytes()
+    assert (got.seq, got.flags, got.note, got.t_ns) == (7, Flag.WARMUP, "CO is stuck", T0)
+    assert got.smell is not None
+    assert got.smell == told.frame
     assert stream.spec is not None
     assert (stream.spec.unit, stream.spec.channels) == ("ohm", nose.channels)
     assert (stream.spec.origin, stream.spec.rate_hz) == (Origin.SIMULATED, 10.0)
     assert serial_number(stream.spec) == "A1"  # so that its calibrations are found
-    sent.valid = [True]
-    with pytest.raises(ValueError, match="3 gas values"):
+    sent.faults = [0]
+    with pytest.raises(ValueError, match="1 faults for 3 channels"):
         stream.take(sent, T1)
+    sent.channels = ["a"]
+    with pytest.raises(ValueError, match="not those of its nose"):
+        stream.take(sent, T1)
+    info.version = "2.0"
+    with pytest.raises(ValueError, match="version"):
+        stream.describe(info)
+
+
+def test_a_nose_is_described_once_and_again_when_it_changes() -> None:
+    from thymos.smell.stream import frame_of
+    from thymos_nodes.convert_smell import SmellMessages
+
+    nose = spec(Kind.GAS, channels=("NO2",), device="Grove")
+    sample = Sample("enose", 0, 0, 0, np.array([1.0]))
+    messages = SmellMessages(nose, "enose_link")
+    assert [messages.of(sample, T0 + i).info is None for i in range(3)] == [False, True, True]
+    frame = frame_of(sample, nose)
+    other = replace(frame, nose=replace(frame.nose, extra={"firmware": "2"}))
+    told = messages.of(replace(sample, smell=other), T0)
+    assert list(told.info.extra_values) == ["2"]
+    assert messages.of(sample, T0).info is None  # known from before
 
 
 def test_climate_of_a_nose_in_si_units() -> None:
+    from thymos_nodes.convert_smell import climate_to_msg
+
     nose = spec(Kind.GAS, channels=("VOC", "Temperature", "Humidity", "Pressure"))
     sample = Sample("enose", 0, 0, 0, np.array([1.0, 21.5, 40.0, 1013.25]))
-    sent = convert_sensors.gas_to_msg(sample, nose, "", T0)
-    assert convert_sensors.climate_to_msg("temperature", sent).temperature == 21.5
-    assert convert_sensors.climate_to_msg("humidity", sent).relative_humidity == 0.4
-    assert convert_sensors.climate_to_msg("pressure", sent).fluid_pressure == 101325.0
+    sent = nose_messages(nose, sample).data
+    assert climate_to_msg("temperature", sent).temperature == 21.5
+    assert climate_to_msg("humidity", sent).relative_humidity == 0.4
+    assert climate_to_msg("pressure", sent).fluid_pressure == 101325.0
+    sent.humidity_fault = msg.SmellFrame.STUCK
+    assert math.isnan(climate_to_msg("humidity", sent).relative_humidity)
 
 
 def test_camera_calibration(tmp_path: Path) -> None:

@@ -67,14 +67,14 @@ class Listener:
         from rclpy.node import Node
         from rclpy.qos import QoSProfile
         from sensor_msgs.msg import Image
-        from thymos_msgs.msg import AudioFrame, Explanation, GasArray, PerceptionWindow, Response
+        from thymos_msgs.msg import AudioFrame, Explanation, PerceptionWindow, Response, SmellFrame
 
         self.node: Node = rclpy.create_node("listener")
         self.heard: dict[str, list[Any]] = {}
         for topic, kind in {
             "camera/image_raw": Image,
             "microphone/audio": AudioFrame,
-            "enose/data": GasArray,
+            "enose/data": SmellFrame,
             "perception/estimate": PerceptionWindow,
             "perception/window": PerceptionWindow,
             "reasoner/explanation": Explanation,

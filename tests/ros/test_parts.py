@@ -6,22 +6,25 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 pytest.importorskip("rclpy", reason="rclpy is not installed (pip install 'thymos[ros]')")
 pytest.importorskip("thymos_msgs", reason="the messages are not built (make setup)")
 
-from thymos_msgs.msg import Explanation, GasArray, PerceptionWindow
+from thymos_msgs.msg import Explanation, PerceptionWindow
 
 import stages
 from thymos.align.window import Window
 from thymos.clock import ManualClock
 from thymos.config import Config, ReasonConfig, WindowConfig
 from thymos.contract import Cue
-from thymos.errors import ConfigError
+from thymos.errors import ConfigError, FrameError
 from thymos.pipeline import Pipeline
 from thymos.samples import Counters, Health, HealthReport, Kind, Sample
+from thymos.smell import olfaction
+from thymos.smell.frame import BaselineAir, Channel, Fault, Nose, SmellFrame
 from thymos_nodes import bridges, diagnostics, graph, params
 from thymos_nodes.perceiving import Perceiving
 from thymos_nodes.responder_node import KEPT, Pairs
@@ -287,25 +290,75 @@ def foreign(*kinds: str) -> ModuleType:
     return module
 
 
+SMELT = SmellFrame(
+    Nose(
+        "x",
+        "",
+        (Channel("NO2", "ohm", "TGS2602"), Channel("CO", "adc"), Channel("H2", "ohm", "TGS2620")),
+        ("temperature", "humidity", "pressure"),
+        frame_id="enose_link",
+    ),
+    3,
+    5 * S,
+    np.array([10.0, 4294967295.0, 2.5]),
+    (Fault.NONE, Fault.SENTINEL, Fault.NONE),
+    (0, 1_000_000, 2_000_000),
+    temperature_celsius=21.0,
+    humidity_percent=40.0,
+    pressure_hpa=1013.0,
+    baseline=BaselineAir(np.array([12.0, np.nan, 3.0]), np.ones(3), 1, "calibrated"),
+)
+
+
 def test_gas_for_olfaction_msgs() -> None:
-    reading = GasArray(
-        channel_names=["NO2", "CO"],
-        unit="ohm",
-        values=[10.0, float("nan")],
-        valid=[True, False],
-        temperature=21.0,
-        humidity=0.4,
-        pressure=float("nan"),
-    )
-    reading.header.frame_id = "enose_link"
-    reading.header.stamp.sec = 5
-    made = bridges.gas_sensor_array(reading, foreign("GasSensorArray", "GasSensor"))
-    assert [s.technology for s in made.sensors] == [1, 1, 100, 101]
-    assert [s.raw_units for s in made.sensors] == [5, 5, 100, 101]
+    make = bridges.Foreign(foreign("GasSensorArray", "GasSensor"))
+    made = olfaction.array_message(make, SMELT)
+    assert [s.technology for s in made.sensors] == [1, 1, 1, 100, 101]
+    assert [s.raw_units for s in made.sensors] == [5, 0, 5, 100, 101]
+    assert [(s.manufacturer, s.mpn) for s in made.sensors[:3]] == [(0, 0), (0, 0), (1, 50)]
     assert made.sensors[1].raw != made.sensors[1].raw  # NaN: no field says invalid
-    assert made.sensors[3].raw == pytest.approx(40.0)
+    assert made.sensors[4].raw == pytest.approx(40.0)
+    assert [s.raw_air for s in made.sensors[:3]] == [12.0, 0.0, 3.0]
     assert made.sensors[0].header.frame_id == "enose_link/NO2"
-    assert made.sensors[0].header.stamp.sec == 5
+    assert made.sensors[2].header.stamp.sec == 5
+    assert made.sensors[2].header.stamp.nanosec == 2_000_000
+
+
+def test_gas_from_olfaction_msgs() -> None:
+    make = bridges.Foreign(foreign("GasSensorArray", "GasSensor"))
+    back = olfaction.frame_from(olfaction.array_message(make, SMELT), seq=3)
+    assert [c.name for c in back.nose.channels] == ["NO2", "CO", "H2"]
+    assert [c.unit for c in back.nose.channels] == ["ohm", "unknown", "ohm"]
+    assert [c.sensor_model for c in back.nose.channels] == ["", "", "TGS2620"]
+    assert back.faults == (Fault.NONE, Fault.MISSING, Fault.NONE)
+    assert back.offset_ns == SMELT.offset_ns
+    assert (back.temperature_celsius, back.humidity_percent) == (21.0, 40.0)
+    assert back.nose.air == ("temperature", "humidity")  # it has no pressure
+    assert back.baseline is not None
+    assert np.array_equal(back.baseline.values, [12.0, np.nan, 3.0], equal_nan=True)
+
+
+def test_nothing_of_a_foreign_array_is_lost_on_the_way_back() -> None:
+    make = bridges.Foreign(foreign("GasSensorArray", "GasSensor"))
+    header = {"header": make.message("std_msgs/msg/Header", frame_id="nose/a")}
+    other = {"raw": 1.5, "raw_air": 2.5, "calib_a": -0.7, "calib_b": 1e-3}
+    sensors = [
+        Plain(**header, **other, technology=2, manufacturer=2, mpn=0, raw_units=6),
+        Plain(technology=255, manufacturer=255, mpn=255, raw_units=255, **other),
+        Plain(technology=51, manufacturer=50, mpn=70, raw_units=4, **other | {"raw_air": 0.0}),
+    ]
+    sent = Plain(sensors=sensors)
+    sent.header.frame_id = "nose"
+    frame = olfaction.frame_from(sent)
+    assert frame.faults == (Fault.NONE, Fault.UNSTABLE, Fault.NONE)
+    assert [c.unit for c in frame.nose.channels] == ["ppm_m", "unknown", "ppb"]
+    back = olfaction.array_message(make, frame)
+    for was, now in zip(sensors, back.sensors, strict=True):
+        for name in ("technology", "manufacturer", "mpn", "raw_units", "calib_a", "calib_b"):
+            assert getattr(was, name) == getattr(now, name), name
+        assert was.raw_air == now.raw_air
+    with pytest.raises(FrameError, match="0 gas sensors"):
+        olfaction.frame_from(Plain(sensors=[]))
 
 
 def test_expression_and_speech_for_hri_msgs() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from thymos.record.messages import AudioFormat, Decoded, stamp_of
 from thymos.samples import Flag
-from thymos.smell.frame import Nose
+from thymos.smell import olfaction
+from thymos.smell.frame import Nose, SmellFrame
 from thymos.smell.message import bare_nose, frame_from
 from thymos.smell.stream import sample_of, spec_of
 
@@ -18,7 +20,10 @@ def smell(noses: dict[int, Nose], m: Any, _: AudioFormat) -> Decoded:
     number = int(m.info_id)
     if number not in noses:  # its SmellInfo is not in the recording
         noses[number] = bare_nose(m)
-    frame = frame_from(m, noses[number])
+    return _decoded(frame_from(m, noses[number]))
+
+
+def _decoded(frame: SmellFrame) -> Decoded:
     spec = spec_of(frame.nose)
     return Decoded(
         sample_of(frame).payload,
@@ -55,26 +60,7 @@ def gas_array(m: Any, _: AudioFormat) -> Decoded:
     )
 
 
-_OLFACTION_UNITS = {
-    1: "volt",
-    2: "ampere",
-    3: "ppm",
-    4: "ppb",
-    5: "ohm",
-    6: "ppm_m",
-    100: "celsius",
-}
-
-
 def gas_sensor_array(m: Any, _: AudioFormat) -> Decoded:
     """olfaction_msgs/GasSensorArray."""
-    gases = [s for s in m.sensors if int(s.technology) not in (100, 101)]
-    units = [_OLFACTION_UNITS.get(int(s.raw_units), "unknown") for s in gases]
-    names = [str(s.header.frame_id) or f"sensor_{i}" for i, s in enumerate(gases)]
-    return Decoded(
-        np.array([float(s.raw) for s in gases]),
-        stamp_of(m.header),
-        m.header.frame_id,
-        units[0] if len(set(units)) == 1 else "mixed",
-        channels=tuple(n if names.count(n) == 1 else f"{n}_{i}" for i, n in enumerate(names)),
-    )
+    frame = replace(olfaction.frame_from(m), t_ns=stamp_of(m.header) or 0)
+    return replace(_decoded(frame), seq=None)

@@ -66,22 +66,23 @@ def info_id(nose: Nose) -> int:
 class Announcer:
     """Knows when the nose of a stream must be announced: first, and when it changed."""
 
+    MOST = 64
+    """Noses remembered; readings of several may alternate."""
+
     def __init__(self) -> None:
-        self._seen: Nose | None = None
-        self._told: Nose | None = None
-        self._id = 0
+        self._known: list[tuple[Nose, Nose, int]] = []  # as it came, with its tf frame, its id
 
     def take(self, frame: SmellFrame, frame_id: str) -> tuple[SmellFrame, int, bool]:
         """The frame with its tf frame, the id of its nose, and whether that is a new one."""
-        new = self._told is None or (frame.nose is not self._seen and frame.nose != self._seen)
-        self._seen = frame.nose
-        if new or self._told is None:
-            same_place = frame.nose.frame_id == frame_id
-            self._told = frame.nose if same_place else replace(frame.nose, frame_id=frame_id)
-            self._id = info_id(self._told)
-        if frame.nose.frame_id != frame_id:
-            frame = replace(frame, nose=self._told)
-        return frame, self._id, new
+        nose = frame.nose
+        found = next((known for known in self._known if known[0] is nose), None)
+        found = found or next((known for known in self._known if known[0] == nose), None)
+        new = found is None
+        if found is None or found[0] is not nose:
+            told = nose if nose.frame_id == frame_id else replace(nose, frame_id=frame_id)
+            self._known = [known for known in self._known if known is not found][-self.MOST + 1 :]
+            self._known.append(found := (nose, told, info_id(told)))
+        return (frame if found[1] is nose else replace(frame, nose=found[1])), found[2], new
 
 
 def info_message(make: Make, nose: Nose, t_ns: int) -> Any:
