@@ -9,7 +9,6 @@ directions in which odours differ, so that plain Euclidean distance is Mahalanob
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,12 +21,6 @@ BIN_S = 5.0
 WINDOW_BINS = 3
 EARLY_WINDOWS = 9
 """Windows that are over before the first minute is: the last bin ends with the next reading."""
-WEAK = 0.05
-"""A response this small in all channels has no direction (noise, drift, humidity)."""
-PRIOR_SPREAD = 0.08
-"""How far sniffs of one odour scatter about their direction, before any were compared."""
-PRIOR_SNIFFS = 10.0
-"""How many sniffs that assumption counts for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,51 +41,6 @@ class Embedding:
         """Embed [n, features] into [n, dims]; a missing feature (NaN) counts as the average."""
         shifted = code(features, self.edges) - self.centre
         return np.asarray(np.nan_to_num(shifted, nan=0.0) @ self.project, dtype=np.float64)
-
-
-@dataclass(frozen=True, slots=True)
-class Direction:
-    """The direction of a response in the space of channels, whitened: strength is taken out.
-
-    For a nose without a shipped model. With R/R0 = a·c^b concentration moves -ln(R/R0) along a
-    line, and a strong response along its own direction.
-
-    Attributes:
-        whiten: [channels, channels]; distance after it is in standard deviations of a sniff.
-    """
-
-    whiten: F64
-
-    def __call__(self, features: F64) -> F64:
-        """Embed [n, 2 · channels]; NaN where the response is too weak; silent channels count 0."""
-        level = np.nan_to_num(features[:, : len(self.whiten)], nan=0.0)
-        strong = np.abs(level).max(axis=1, keepdims=True) >= WEAK
-        length = np.linalg.norm(level, axis=1, keepdims=True)
-        unit = np.divide(level, length, out=np.full_like(level, np.nan), where=strong)
-        return np.asarray(unit @ self.whiten, dtype=np.float64)
-
-
-def direction(units: F64, owner: NDArray[np.int64]) -> tuple[Direction, float]:
-    """A map for directions, and the distance at which known and unknown are even.
-
-    The scatter within an odour is pooled and shrunk towards `PRIOR_SPREAD`. A smell is known if it
-    is likelier under its nearest odour (normal with that scatter) than under any direction at all
-    (normal with variance 1/channels); both are held equally likely before.
-
-    Args:
-        units: Unit vectors [n, channels] of sniffs.
-        owner: Class of each.
-    """
-    size = units.shape[1]
-    classes, place = np.unique(owner, return_inverse=True)
-    means = np.stack([units[place == c].mean(axis=0) for c in range(len(classes))])
-    rest = units - means[place]
-    free = max(0, len(units) - len(classes))
-    prior = PRIOR_SNIFFS * PRIOR_SPREAD**2 * np.eye(size)
-    within = (rest.T @ rest + prior) / (free + PRIOR_SNIFFS)
-    power, axes = np.linalg.eigh(within)
-    even = size - float(np.log(power).sum()) - size * math.log(size)
-    return Direction(axes / np.sqrt(power)), math.sqrt(max(1.0, even))
 
 
 def code(features: F64, edges: F64) -> F64:

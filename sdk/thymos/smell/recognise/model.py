@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thymos.errors import ModelError
-from thymos.smell.recognise.embed import Direction, Embedding
+from thymos.smell.recognise.direction import Direction
+from thymos.smell.recognise.embed import Embedding
 from thymos.smell.recognise.guess import UNKNOWN, probability
 
 F64 = NDArray[np.float64]

@@ -26,10 +26,9 @@ from numpy.typing import NDArray
 
 from thymos.errors import CalibrationError, ThymosError
 from thymos.samples import StreamSpec, serial_number
+from thymos.smell.recognise.direction import Direction, direction, known_curve
 from thymos.smell.recognise.embed import (
     WINDOW_BINS,
-    Direction,
-    direction,
     sniff_points,
     windows,
 )
@@ -41,6 +40,8 @@ from thymos.smell.signal.baseline import response
 F64 = NDArray[np.float64]
 
 SCHEMA = "thymos.taught/1"
+POINTS = 4
+"""Points of a sniff, see `sniff_points`."""
 MAX_ODOURS = 200
 MAX_SNIFFS = 20
 MAX_BINS = 128
@@ -89,7 +90,9 @@ class TaughtOdour:
             return np.empty((0, len(self.channels)))
         plain = Direction(np.eye(len(self.channels)))
         each = [points[np.isfinite(points).all(axis=1)] for points in map(plain, rows)]
-        return np.concatenate([sniff_points(p) for p in each if len(p)] or [np.empty((0, 0))])
+        return np.concatenate(
+            [sniff_points(p) for p in each if len(p)] or [np.empty((0, len(self.channels)))]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,20 +149,20 @@ def response_model(taught: Taught, channels: Sequence[str], unit: str) -> OdourM
         return None
     owner = np.repeat(np.arange(len(rows)), [len(units) for units in rows.values()])
     units = np.concatenate(list(rows.values()))
-    embedding, even = direction(units, owner)
+    embedding, most = direction(units, owner)
+    points = units @ embedding.whiten
+    sniff = np.arange(len(units)) // POINTS
     facts = Facts(
         name="taught",
         channels=tuple(channels),
         unit=unit,
         offset=(0.0,) * len(channels),
         temperature=TEMPERATURE,
-        known=(even**2, even, 0.0),
+        known=known_curve(points, owner, sniff, most),
         trained_on=f"{sum(len(o.sniffs) for o in fits)} sniffs",
         origin="what this nose was taught",
     )
-    return OdourModel(
-        facts, embedding, tuple(rows), units @ embedding.whiten, owner, frozenset(rows)
-    )
+    return OdourModel(facts, embedding, tuple(rows), points, owner, frozenset(rows))
 
 
 class TaughtStore:
