@@ -28,6 +28,9 @@ SETTLE_NS = 5 * NS_PER_S
 MIN_READINGS = 5
 MAX_CV = 0.05
 """A stretch whose coefficient of variation is larger is not still (a rule of public MOX noses)."""
+PARTS = (1.0, 0.8, 0.6, 0.4)
+"""Of a stretch: where a smell comes towards its end, what was before it is clean air. A part must
+be as much stiller as it is shorter."""
 GIVE_UP_NS = 60 * NS_PER_S
 """After so long the stillest stretch is taken, and called restless."""
 MAX_ROWS = 4096
@@ -35,6 +38,10 @@ DRIFT_TAU_NS = 600 * NS_PER_S
 """Time constant with which drift is followed: hours of drift pass, minutes of odour do not."""
 _FLOOR = {"adc": 20.0, "volt": 0.05, "ppm": 0.5}
 """Baselines nearer to zero are held up: counts of one or two are no percentages of hundreds."""
+
+
+_Stretch = tuple[float, F64, F64, int, int]
+"""Coefficient of variation, level, noise, middle [ns], readings."""
 
 
 class Mode(str, enum.Enum):
@@ -113,7 +120,7 @@ class Baseline:
         self._rows: list[F64] = []
         self._begin_ns: int | None = None
         self._first_ns: int | None = None
-        self._best: tuple[float, F64, F64, int, int] | None = None
+        self._best: _Stretch | None = None
 
     @property
     def learnt(self) -> float:
@@ -153,8 +160,7 @@ class Baseline:
             self._rows.append(values)
         if t_ns - self._begin_ns < SETTLE_NS or len(self._rows) < MIN_READINGS:
             return False
-        level, noise, cv = _middle(np.array(self._rows), self._unit)
-        found = (cv, level, noise, (self._begin_ns + t_ns) // 2, len(self._rows))
+        found = cv, *_ = self._stillest(np.array(self._rows), self._begin_ns, t_ns)
         if self._best is None or cv < self._best[0]:
             self._best = found
         self._rows, self._begin_ns = [], None
@@ -164,6 +170,20 @@ class Baseline:
         self.how, self.restless, self._air = "first_seconds", cv > MAX_CV, None
         self.forget()
         return True
+
+    def _stillest(self, rows: F64, begin_ns: int, end_ns: int) -> _Stretch:
+        """The longest part of a stretch, from its beginning, that is still; else the whole."""
+        made: list[_Stretch] = []
+        for part in PARTS:
+            count = int(len(rows) * part)
+            if count < MIN_READINGS and made:
+                break
+            level, noise, cv = _middle(rows[:count], self._unit)
+            taken_ns = begin_ns + round((end_ns - begin_ns) * part / 2)
+            made.append((cv / part, level, noise, taken_ns, count))
+            if cv <= MAX_CV * part:
+                return made[-1]
+        return made[0]
 
     def follow(self, t_ns: int, values: F64, step_ns: int) -> float:
         """Follow slow drift with a reading of clean air; returns the weight it was given.
