@@ -98,17 +98,29 @@ def from_frames(made: Iterable[SmellFrame], name: str) -> Any:
     return FORMATS[name].from_frames(made)
 
 
-def write(recording: Any, path: Path | str) -> None:
+def write(recording: Any, path: Path | str, *, replace: bool = True) -> None:
     """Write a recording and what belongs beside it; each file whole or not at all.
+
+    Args:
+        recording: What `read` or `from_frames` gave.
+        path: The new file.
+        replace: Also where there are files of that name with another content.
 
     Raises:
         MediaError: It cannot be written, or a row of the input is damaged (strict).
     """
     path = Path(path)
+    beside = {
+        path.with_suffix(ending): text
+        for ending, text in getattr(recording, "sidecars", {}).items()
+    }
+    for place, text in beside.items():
+        if not replace and place.exists() and place.read_bytes() != text.encode():
+            raise MediaError(f"'{place}' exists and is another", hint="--force replaces it")
     if isinstance(recording, GasBag):
         recording.save(path)
         return
     dialect = getattr(recording, "dialect", None)
     save(path, recording.texts(), dialect.encoding if dialect else "utf-8")
-    for ending, text in getattr(recording, "sidecars", {}).items():
-        save(path.with_suffix(ending), [text])
+    for place, text in beside.items():
+        save(place, [text])

@@ -28,6 +28,8 @@ def number(text: str) -> float:
     except ValueError:
         if not text or text.lower() in NAN_WORDS:
             return math.nan
+        if len(text) > 2 and text[0] == text[-1] == '"':
+            return number(text[1:-1])
         comma = DECIMAL_COMMA.fullmatch(text)
         why = "has a decimal comma" if comma else "is no number"
         raise ValueError(f"'{text[:20]}' {why}") from None
@@ -84,7 +86,7 @@ def to_ns(text: str, unit_ns: int) -> int:
         ValueError: It is no time, or none within 3000 years.
     """
     try:
-        found = int((Decimal(text) * unit_ns).to_integral_value())
+        found = int((Decimal(text.strip('"')) * unit_ns).to_integral_value())
     except (InvalidOperation, OverflowError, ValueError):
         raise ValueError(f"'{text[:20]}' is no time") from None
     if abs(found) > 10**20 or "_" in text:

@@ -124,7 +124,12 @@ def target_of(out: Path, to: str | None) -> str:
 
 
 def convert(
-    sources: list[Source], out: Path, to: str, progress: Callable[[int], None] = lambda _: None
+    sources: list[Source],
+    out: Path,
+    to: str,
+    *,
+    replace: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Converted:
     """Write sources as one file of another kind.
 
@@ -132,6 +137,7 @@ def convert(
         sources: One; several only for files of smell frames.
         out: The new file (of a bag: folder).
         to: Kind, see `target_of`.
+        replace: Also files beside it that exist (sidecars).
         progress: Told the number of readings now and then.
 
     Raises:
@@ -155,7 +161,8 @@ def convert(
             out, f"cannot hold {len(sources)} inputs", hint="choose .jsonl or .parquet, or a folder"
         )
     else:
-        _write_foreign(sources[0], out, to, frames, done)
+        made, done.lost = _made(sources[0], to, frames, done)
+        write(made, out, replace=replace)
     done.left_out = sum(s.recording.damage.rows for s in sources if _can_be_damaged(s))
     return done
 
@@ -164,25 +171,22 @@ def _can_be_damaged(source: Source) -> bool:
     return hasattr(source.recording, "damage")
 
 
-def _write_foreign(
-    source: Source, out: Path, to: str, frames: Callable[[], Iterable[SmellFrame]], done: Converted
-) -> None:
+def _made(
+    source: Source, to: str, frames: Callable[[], Iterable[SmellFrame]], done: Converted
+) -> tuple[Any, list[str]]:
+    """The new file of a foreign kind, and what it cannot hold."""
     recording = source.recording
     if isinstance(recording, FeatureTable):
-        write(_features(recording, to), out)
         done.rows = sum(1 for _ in recording.rows())
-        return
+        return _features(recording, to), []
     if source.format == to and to not in ("csv", "exchange"):
-        write(recording, out)
         done.rows = -1
-        return
+        return recording, []
     if to == "csv":
-        made, done.lost = own_csv(frames)
-    elif to == "exchange":
-        made, done.lost = exchange(frames)
-    else:
-        made = FORMATS[to].from_frames(frames())
-    write(made, out)
+        return own_csv(frames)
+    if to == "exchange":
+        return exchange(frames)
+    return FORMATS[to].from_frames(frames()), []
 
 
 def _features(table: FeatureTable, to: str) -> FeatureTable:

@@ -113,13 +113,14 @@ class TableCodec:
         t_ns = row.seq * plan.period_ns
         if plan.time is not None:
             t_ns = to_ns(texts[plan.time], plan.unit_ns)
+        shown = values if self._ohms is None else self._ohms(values)
         extra: dict[str, str] = {}
         frame = SmellFrame(
             nose=self._nose,
             seq=row.seq,
             t_ns=t_ns,
-            values=values if self._ohms is None else self._ohms(values),
-            faults=self._faults(values),
+            values=shown,
+            faults=self._faults(values) if self._ohms is None else _converted(values, shown),
             time_source=TimeSource.ROW if plan.time is None else TimeSource.FILE,
             odorants=plan.odorants(texts),
             phase=plan.phase(t_ns, texts),
@@ -141,10 +142,7 @@ class TableCodec:
         top = values.max(initial=0.0)
         if top < 2147483647.0:  # False for NaN too
             return self._good
-        return tuple(
-            Fault.MISSING if math.isnan(v) else Fault.SENTINEL if v in SENTINELS else Fault.NONE
-            for v in values.tolist()
-        )
+        return tuple(_fault(v) for v in values.tolist())
 
     def decode(self, frame: SmellFrame) -> list[str]:
         """The cells of a reading."""
@@ -174,6 +172,21 @@ def sidecars_of(nose: Nose) -> dict[str, str]:
     """Files that stood beside the one a nose was read from: ending of the name → text."""
     told = nose.extra.items()
     return {k.removeprefix(SIDECAR): text for k, text in told if k.startswith(SIDECAR)}
+
+
+def _fault(value: float) -> Fault:
+    if math.isnan(value):
+        return Fault.MISSING
+    return Fault.SENTINEL if value in SENTINELS else Fault.NONE
+
+
+def _converted(values: F64, shown: F64) -> tuple[Fault, ...]:
+    """A value that the formula has no resistance for is out of range; its text stays in `extra`."""
+    pairs = zip(map(_fault, values.tolist()), shown.tolist(), strict=True)
+    return tuple(
+        Fault.OUT_OF_RANGE if fault is Fault.NONE and math.isnan(ohm) else fault
+        for fault, ohm in pairs
+    )
 
 
 def facts(name: str, dialect: Dialect) -> dict[str, str]:
