@@ -374,10 +374,10 @@ def test_a_gas_array_of_olfaction_msgs(make: Maker, bag2: Callable[..., Path]) -
     name = "olfaction_msgs/msg/GasSensorArray"
     message = make(name, header=make.header(T0), sensors=sensors)
     source = open_recording(bag2([("/enose", name, T0, message)])).sources["enose"]
-    assert source.spec.channels == ("no2", "co")
+    assert source.spec.channels == ("no2", "co", "temperature")
     assert source.spec.unit == "ohm"
     payload = read_all(source)[0].payload
-    assert payload[0] == 1e4
+    assert (payload[0], payload[2]) == (1e4, 21.0)
     assert np.isnan(payload[1])
 
 

@@ -46,6 +46,7 @@ from thymos.smell.schema import (
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads(json_schema())
 VALID = jsonschema.Draft202012Validator(SCHEMA)
+LINE = jsonschema.Draft202012Validator(SCHEMA | {"required": []} | SCHEMA["$defs"]["Line"])
 NOSE = Nose(
     "BME688",
     "42",
@@ -103,7 +104,7 @@ def test_the_schema_in_the_docs_is_that_of_the_code() -> None:
 
 
 def test_all_limits_belong_to_fields() -> None:
-    text = json_schema()
+    text = json.dumps({k: v for k, v in SCHEMA["$defs"].items() if k != "Line"})
     assert text.count('"minimum"') + text.count('"maximum"') == sum(
         limit is not None for pair in LIMITS.values() for limit in pair
     )
@@ -145,6 +146,43 @@ def test_any_frames_come_back_from_a_file(
     write_lines(path, written)
     if written:
         assert [*read_lines(path)] == written
+
+
+def test_noses_that_alternate_are_described_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.smell.jsonl"
+    sensors = [replace(NOSE, serial=str(i)) for i in range(3)]
+    copies = [replace(nose) for nose in sensors]  # equal, and other objects
+    order = [0, 1, 2, 0, 0, 1]
+    written = [replace(FULL, seq=i, nose=sensors[k]) for i, k in enumerate(order)]
+    written += [replace(FULL, seq=6, nose=copies[1]), replace(FULL, seq=7, nose=copies[0])]
+    write_lines(path, written)
+    assert [*read_lines(path)] == written
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    told = [line.get("nose", "-") for line in lines]
+    assert [n if isinstance(n, int | str) else "whole" for n in told] == [
+        *("whole", "whole", "whole", 0, "-", 1, "-", 0)
+    ]
+    for line in lines:
+        LINE.validate(line)
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [({"nose": 3}, "of nose 3, and 1 are described"), ({"nose": "x"}, "'x' is no nose")],
+)
+def test_a_line_of_a_nose_that_nobody_described_is_refused(
+    tmp_path: Path, second: dict[str, Any], words: str
+) -> None:
+    path = tmp_path / "a.smell.jsonl"
+    plain = replace(FULL, note="")
+    path.write_text(
+        dumps(to_dict(plain)) + "\n" + dumps(to_dict(plain, nose=False) | second) + "\n"
+    )
+    with pytest.raises(FrameError, match=f"line 2: .*{words}"):
+        [*read_lines(path)]
+    path.write_text(dumps(to_dict(plain, nose=False)) + "\n")
+    with pytest.raises(FrameError, match="line 1: it does not tell its nose"):
+        [*read_lines(path)]
 
 
 def test_a_nose_alone() -> None:
