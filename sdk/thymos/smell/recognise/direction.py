@@ -25,6 +25,8 @@ PRIOR_SNIFFS = 10.0
 """How many sniffs that assumption counts for."""
 ALONE = 3.0
 """While one odour only is known, others begin this many times as far as its own sniffs lie."""
+LEAST = 1.0
+"""Sniffs that agree better than this were one and the same: the next one will differ more."""
 APART = 1.2
 SURE = 4.0
 """Logits between the distance of a known and of an unknown odour."""
@@ -95,7 +97,7 @@ def known_curve(points: F64, owner: Ints, sniff: Ints, most: float) -> tuple[flo
         strangers = [_distance(point, points[owner == o]) for o in np.unique(owner) if o != c]
         if strangers:
             other.append(min(strangers))
-    near = float(np.quantile(own, 0.75)) if own else most / ALONE
+    near = max(LEAST, float(np.quantile(own, 0.75))) if own else most / ALONE
     far = float(np.quantile(other, 0.25)) if other else ALONE**2 * near
     far = max(far, APART * near, 1e-9)
     even = min(most, math.sqrt(near * far))
