@@ -14,7 +14,9 @@ from thymos.smell.drift.directions import (
     OrthogonalSignalCorrection,
 )
 from thymos.smell.drift.discriminant import Discriminant, SoftmaxRegression
+from thymos.smell.drift.guard import DriftGuard, GuardState
 from thymos.smell.drift.moments import OnlineStandardizer, WindowStandardizer
+from thymos.smell.drift.online import OnlineDriftClassifier, Said
 from thymos.smell.drift.transfer import (
     Coral,
     DirectStandardization,
@@ -33,11 +35,15 @@ __all__ = [
     "CorrectedClassifier",
     "Correction",
     "DirectStandardization",
+    "DriftGuard",
+    "GuardState",
     "Discriminant",
     "MixtureAlignment",
+    "OnlineDriftClassifier",
     "OnlineStandardizer",
     "OrthogonalSignalCorrection",
     "PiecewiseDirectStandardization",
+    "Said",
     "SoftmaxRegression",
     "SubspaceAlignment",
     "WindowStandardizer",

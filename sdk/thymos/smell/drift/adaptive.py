@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from thymos.errors import ConfigError
 from thymos.smell.drift.alignment import MixtureAlignment
@@ -17,7 +17,7 @@ from thymos.smell.drift.base import (
     source_of,
     target_of,
 )
-from thymos.smell.drift.discriminant import Discriminant, SoftmaxRegression, linear
+from thymos.smell.drift.discriminant import Discriminant, SoftmaxRegression, inverse, linear
 
 UNKNOWN = "unknown"
 
@@ -116,7 +116,7 @@ class AdaptiveClassifier:
         return self
 
     def _vote(self, source_z: F64, labels: Labels, z: F64, told: Labels) -> F64:
-        known = np.isin(told, self.classes)
+        known: NDArray[np.bool_] = np.asarray(np.isin(told, self.classes))
         weight = np.concatenate([np.ones(len(labels)), np.full(known.sum(), self.label_weight)])
         self._voter = SoftmaxRegression().fit(
             np.concatenate([source_z, z[known]]), np.concatenate([labels, told[known]]), weight
@@ -125,7 +125,7 @@ class AdaptiveClassifier:
 
     def _adapt(self, z: F64, known: F64, vote: F64 | None) -> None:
         model, shift = self.alignment.model, fitted(self.alignment.shift, self)
-        labelled = known.any(axis=1)
+        labelled: NDArray[np.bool_] = np.asarray(known.any(axis=1))
         weight = np.where(labelled, self.label_weight, 1.0)[:, None]
         members = shift.members if vote is None else np.where(labelled[:, None], known, vote)
         for _ in range(self.rounds):
@@ -134,7 +134,7 @@ class AdaptiveClassifier:
             means /= heavy.sum(axis=0)[:, None] + self.keep_means
             rest = z - members @ means
             cov = (rest.T @ rest + self.keep_cov * model.cov) / (len(z) + self.keep_cov)
-            precision = np.linalg.inv(cov)
+            precision = inverse(cov)
             self._linear = linear(means, precision)
             scores = self._scores(z)
             far = np.einsum("np,np->n", z @ precision, z) - 2 * scores.max(axis=1)
@@ -163,4 +163,5 @@ class AdaptiveClassifier:
         probs = self.predict_proba(x)
         said = self.classes[probs.argmax(axis=1)].astype(object)
         said[probs.max(axis=1) < self.abstain] = UNKNOWN
-        return said.astype(np.str_)
+        words: Labels = said.astype(np.str_)
+        return words

@@ -121,27 +121,28 @@ def _settle(
     even: float,
     rounds: int,
 ) -> tuple[F64, F64, F64]:
-    n, k = raw.shape
-    pi = np.full(k, 1.0 / k)
-    known = None if told is None else told.any(axis=1)
-    r = raw
+    # Classes first: sums over so few columns are slow row by row.
+    wide, (n, k) = np.ascontiguousarray(temperature * raw.T), raw.shape
+    pi, slope, share = np.full(k, 1.0 / k), temperature * gram, weight / weight.sum()
+    known = np.zeros(n, dtype=bool) if told is None else told.any(axis=1)
+    r = wide
     for _ in range(rounds):
-        lifted = temperature * (raw + p @ gram) + np.log(pi)
-        lifted -= lifted.max(axis=1, keepdims=True)
-        r = np.exp(lifted)
-        r /= r.sum(axis=1, keepdims=True)
+        r = wide + (p @ slope + np.log(pi))[:, None]
+        r = np.exp(r - r.max(axis=0))
+        r /= r.sum(axis=0)
         if told is not None:
-            r[known] = told[known]
-        before, p = p, weight @ r / weight.sum()
-        pi = (r.sum(axis=0) + even) / (n + even * k)
+            r[:, known] = told[known].T
+        before, p = p, r @ share
+        pi = (r @ np.ones(n) + even) / (n + even * k)
         if np.abs(p - before).max() < 1e-5:
             break
-    return r, p, pi
+    return r.T, p, pi
 
 
 def _top(scores: F64, told: F64) -> F64:
     known = told.any(axis=1)
-    return np.where(known, (scores * told).sum(axis=1), scores.max(axis=1))
+    best: F64 = np.where(known, (scores * told).sum(axis=1), scores.max(axis=1))
+    return best
 
 
 def beginnings(classes: int, more: int, seed: int = 0) -> F64:

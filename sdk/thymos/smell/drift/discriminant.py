@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from thymos.smell.drift.base import F64, Labels, fitted, one_hot, rows_of, softmax, source_of
 from thymos.smell.drift.moments import EPS, ledoit_wolf
@@ -27,8 +30,9 @@ class Discriminant:
 
     def __init__(self) -> None:
         self.classes: Labels = np.zeros(0, dtype=np.str_)
-        self.mean = self.spread = self.means = self.cov = self.precision = np.zeros(0)
-        self.weights = self.offsets = np.zeros(0)
+        nothing: F64 = np.zeros(0)
+        self.mean = self.spread = self.means = self.cov = self.precision = nothing
+        self.weights = self.offsets = nothing
         self.usual = 1.0
 
     def fit(self, source: ArrayLike, y: ArrayLike) -> Discriminant:
@@ -48,8 +52,28 @@ class Discriminant:
         return self
 
     def _set(self, means: F64, cov: F64) -> None:
-        self.means, self.cov, self.precision = means, cov, np.linalg.inv(cov)
+        self.means, self.cov = means, cov
+        self.precision = inverse(cov)
         self.weights, self.offsets = linear(means, self.precision)
+
+    ARRAYS = ("classes", "mean", "spread", "means", "cov")
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What is to be stored of it, with `about`."""
+        return {name: getattr(self, name) for name in self.ARRAYS}
+
+    def about(self) -> dict[str, Any]:
+        """The part of it that is no array."""
+        return {"usual": self.usual}
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Discriminant:
+        """Make it again from what was stored."""
+        made = cls()
+        made.classes, made.mean, made.spread = (arrays[n] for n in cls.ARRAYS[:3])
+        made._set(arrays["means"], arrays["cov"])
+        made.usual = float(about["usual"])
+        return made
 
     def z(self, x: ArrayLike) -> F64:
         """Rows as z-scores of the source."""
@@ -72,6 +96,11 @@ class Discriminant:
         return np.asarray(self.classes[self.predict_proba(x).argmax(axis=1)])
 
 
+def inverse(cov: F64) -> F64:
+    """Inverse of a covariance."""
+    return np.asarray(np.linalg.inv(cov), dtype=np.float64)
+
+
 def linear(means: F64, precision: F64) -> tuple[F64, F64]:
     """Weights [k, p] and offsets [k] of Gaussian classes with one precision and equal priors."""
     weights = means @ precision
@@ -92,9 +121,7 @@ class SoftmaxRegression:
         self.classes: Labels = np.zeros(0, dtype=np.str_)
         self._weights: F64 | None = None
 
-    def fit(
-        self, rows: ArrayLike, y: ArrayLike, weight: F64 | None = None
-    ) -> SoftmaxRegression:
+    def fit(self, rows: ArrayLike, y: ArrayLike, weight: F64 | None = None) -> SoftmaxRegression:
         """Learn from rows [n, p] (of about unit spread), labels [n] and weights [n]."""
         x, labels = source_of(rows, y)
         self.classes = np.unique(labels)
