@@ -203,7 +203,18 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     for view in (smoky(), board(), long):
         rows = drawn(view, width).splitlines()
         assert max(map(cell_len, rows)) <= width
-        assert len(rows) < 40  # a terminal of usual height shows all of it
+        assert len(rows) < 44  # a terminal of usual height shows all of it
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_a_low_terminal_shows_what_matters(width: int) -> None:
+    many = tuple(channel(f"array{k}x", 1e5, -0.01 * k) for k in range(12))
+    out = Console(file=io.StringIO(), width=width, highlight=False)
+    out.print(render(replace(smoky(), channels=many, drift=None), width, 24))
+    rows = out.file.getvalue().splitlines()
+    assert len(rows) <= 24
+    for words in ("danger", "+ 9 more", "smoke", "a smell begins"):
+        assert any(words in row for row in rows), words
 
 
 def test_many_channels_without_groups_show_the_strongest() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from browser import Browser
 from thymos.cli.smell_live import open_nose
+from thymos.contract import Alert, Cue
 from thymos.report import write_report
 from thymos.report.axis import Axis
 from thymos.report.session import Session
@@ -79,7 +80,7 @@ def full(trace: SmellTrace) -> SmellTrace:
     for k in range(300, 400):  # ten seconds in which one sensor repeats itself
         trace.bins[k].faults = {(3, Fault.STUCK): 1}
         trace.bins[k].count[3] = trace.bins[k].total[3] = 0
-    alarm = DangerView("smoke", 0.85, 13 * S, "leave the room")
+    alarm = DangerView("smoke", 0.85, 12 * S, "leave the room", 13 * S)
     events = (onset, *(e for e in trace.events if e.name != "odour_onset"))
     view = replace(trace.view, drift=drift)
     return replace(trace, view=view, alarms=(alarm,), events=events)
@@ -94,7 +95,8 @@ def section(trace: SmellTrace) -> str:
 def test_everything_is_said_in_words_too(full: SmellTrace) -> None:
     text, page = read(section(full))
     for words in (
-        "6 gas channels", "A smell began between 9.0 and 12.0 s", "Danger: smoke, 85%, from 13.0 s",
+        "6 gas channels", "A smell began between 9.0 and 12.0 s",
+        "Danger: smoke, 85%, known at 13.0 s",
         "smoke", "unknown", "needs recalibration", "thymos calibrate enose", "exposure", "recovery",
         "clean air", "1.30 of the limit", "Not used at times: it repeats where a live sensor",
         "9.0 to 12.0", "12.4", "strongest change", "10.0 s: it repeats",
@@ -103,7 +105,7 @@ def test_everything_is_said_in_words_too(full: SmellTrace) -> None:
     # Each drawing has a name, and each mark says what it is.
     assert len(page.labels) == section(full).count("<svg")
     assert any(label.startswith("CO: at most −5") for label in page.labels)
-    assert "30.0 to 40.0 s: it repeats where a live sensor cannot" in page.titles
+    assert "30.0 s to 40.0 s: it repeats where a live sensor cannot" in page.titles
     assert any("known at 12.4 s" in title for title in page.titles)
 
 
@@ -185,6 +187,32 @@ def test_many_channels_share_a_lane_by_sensor() -> None:
     assert page.count('class="steps"') >= 8
     assert "10 steps" in page
     assert len(page) < 300_000
+
+
+def test_the_onset_is_told_as_well_as_it_is_known_in_the_end() -> None:
+    """At first by what is usual, from 18 s of rise on by its shape; the smoke came at 12 s."""
+    early, late = (smelt(f"sim:?pace=0&seconds={n}&events=smoke@12-30").trace for n in (12.5, 30))
+    assert early
+    assert late
+    widths = [t.events[0].latest_ns - t.events[0].earliest_ns for t in (early, late)]
+    assert widths[0] > 5 * S > S > widths[1]
+    assert abs(late.events[0].latest_ns - 12 * S) < S
+    assert [alarm.kind for alarm in late.alarms] == ["smoke"]
+    assert 13 * S < late.alarms[0].known_ns < 15 * S
+
+
+def test_what_was_said_at_once_stands_in_its_window(reports, tmp_path: Path) -> None:
+    cue = Cue(id="", modality="smell", name="danger", value="smoke", confidence=0.8, t0_ns=18 * S,
+              t1_ns=19 * S, text="the air smells like <b>smoke</b>")  # fmt: skip
+    alert = Alert(t_ns=19 * S, cue=cue, response=reports[5].response)
+    told = reports[4].model_copy(update={"alerts": (alert,)})
+    page = write_report(tmp_path / "r.html", [*reports[:4], told]).read_text(encoding="utf-8")
+    text, words = read(page)
+    assert (
+        "At once, at 19.0 s: the air smells like <b>smoke</b>, 80%. Said: “I smell smoke." in text
+    )
+    assert "alert: the air smells like <b>smoke</b>" in words.labels
+    assert "red ▲ said at once" in text
 
 
 def test_without_a_nose_nothing_is_said(tmp_path: Path) -> None:

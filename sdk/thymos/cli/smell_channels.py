@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 
 from rich.table import Table
@@ -11,11 +10,10 @@ from rich.text import Text
 
 from thymos.report.html import clean
 from thymos.smell.frame import Fault
-from thymos.smell.view import NAN, PAST_BINS, ChannelView, SmellView
+from thymos.smell.view import NAN, PAST_BINS, ChannelView, SmellView, by_sensor
 
 WIDE = 96
 MAX_ROWS = 16
-_GROUP = re.compile(r"(.+?)[_ ](?:h|step)?(\d{1,2})$")
 _LEVELS = "▁▂▃▄▅▆▇█"
 _SCALES = (1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 100.0, 1000.0)  # full deflection, as a ratio
 _LEAST = 0.01  # of the ratio: what fell to nothing is still on the scale
@@ -31,7 +29,7 @@ _FAULT = {
 }
 
 
-def channel_table(view: SmellView, width: int) -> Table:
+def channel_table(view: SmellView, width: int, rows: int = MAX_ROWS) -> Table:
     """A row for each channel; of a nose with many, one for each sensor or for the strongest."""
     scale = scale_of(view.channels)
     wide = width >= WIDE
@@ -53,7 +51,7 @@ def channel_table(view: SmellView, width: int) -> Table:
         for name, members in groups.items():
             table.add_row(*_group_cells(name, members, scale, last))
         return table
-    shown = view.channels if len(view.channels) <= MAX_ROWS else _strongest(view.channels)
+    shown = view.channels if len(view.channels) <= rows else _strongest(view.channels, rows)
     for channel in shown:
         table.add_row(*_cells(channel, scale, bar, last))
     if len(shown) < len(view.channels):
@@ -82,11 +80,10 @@ def _groups(channels: Sequence[ChannelView]) -> dict[str, list[ChannelView]]:
     """By sensor, where a nose has many channels that are heater steps of few sensors."""
     if len(channels) <= MAX_ROWS:
         return {}
-    groups: dict[str, list[ChannelView]] = {}
-    for channel in channels:
-        found = _GROUP.fullmatch(channel.name)
-        groups.setdefault(found[1] if found else channel.name, []).append(channel)
-    return groups if len(groups) <= MAX_ROWS else {}
+    groups = by_sensor([channel.name for channel in channels])
+    if len(groups) > MAX_ROWS:
+        return {}
+    return {name: [channels[k] for k in members] for name, members in groups.items()}
 
 
 def _group_cells(name: str, members: Sequence[ChannelView], scale: float, room: int) -> list[Text]:
@@ -117,13 +114,13 @@ def _group_cells(name: str, members: Sequence[ChannelView], scale: float, room: 
     ]
 
 
-def _strongest(channels: Sequence[ChannelView]) -> list[ChannelView]:
+def _strongest(channels: Sequence[ChannelView], rows: int) -> list[ChannelView]:
     """The channels that answer most, and those that may not be used, in the order of the nose."""
 
     def weight(channel: ChannelView) -> float:
         return abs(channel.response) if math.isfinite(channel.response) else -1.0
 
-    order = sorted(range(len(channels)), key=lambda k: (-weight(channels[k]), k))[: MAX_ROWS - 1]
+    order = sorted(range(len(channels)), key=lambda k: (-weight(channels[k]), k))[: rows - 1]
     return [channels[k] for k in sorted(order)]
 
 

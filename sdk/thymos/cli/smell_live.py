@@ -187,7 +187,7 @@ class _Screen(Observer):
         if self._watch.spec is None:
             return Text(" listening for a nose …", style="dim")
         view = self._watch.view(self._clock.now_ns())
-        return render(view, min(160, self._console.width))
+        return render(view, min(160, self._console.width), self._console.height)
 
 
 class _Lines(Observer):

@@ -9,46 +9,44 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from thymos.cli.smell_channels import WIDE, channel_table, percent
+from thymos.cli.smell_channels import MAX_ROWS, WIDE, channel_table, percent
 from thymos.report.axis import clock
 from thymos.report.html import clean
 from thymos.samples import NS_PER_S
 from thymos.smell.frame import Phase
-from thymos.smell.view import EventView, SmellView
+from thymos.smell.view import HOW_WORDS, EventView, SmellView
 
 MAX_EVENTS = 5
+LOW = 34  # rows of a terminal
 MAX_CLASSES = 4
 LABEL = 9
-_HOW = {
-    "calibrated": "clean air as calibrated",
-    "first_seconds": "the air of the first seconds",
-    "followed": "clean air, drift followed",
-    "file": "from the file",
-}
 _PHASE_STYLE = {Phase.BASELINE: "green", Phase.EXPOSURE: "bold yellow", Phase.RECOVERY: "cyan"}
 _ORIGIN_STYLE = {"live": "green", "recorded": "cyan", "synthesised": "yellow",
                  "simulated": "magenta"}  # fmt: skip
 
 
-def render(view: SmellView, width: int) -> RenderableType:
+def render(view: SmellView, width: int, height: int = 50) -> RenderableType:
     """Draw everything, top to bottom: the device, its channels, what was smelt, what happened.
 
     Args:
         view: What to show.
         width: Columns of the terminal, 60 or more.
+        height: Its rows; fewer channels and events are shown on a low one.
     """
+    rows = min(MAX_ROWS, max(4, height - 20))
+    events = MAX_EVENTS if height >= LOW else 2
     parts: list[RenderableType] = [_head(view, width), _link(view)]
     danger = _line("danger", *_danger(view))
     parts += [danger, Text()] if view.danger is not None else [Text()]  # first what matters most
     parts += [_line("air", _air(view)), _line("baseline", *_baseline(view))]
     parts += [_line("phase", *_phase(view)), Text()]
-    parts += [channel_table(view, width), *_not_used(view), Text()]
+    parts += [channel_table(view, width, rows), *_not_used(view), Text()]
     parts += _odour(view, width)
     parts += [danger] if view.danger is None else []
     parts.append(_line("drift", *_drift(view)))
     if view.events:
         parts.append(Text())
-    parts += [_event(view, event) for event in view.events[-MAX_EVENTS:]]
+    parts += [_event(view, event) for event in view.events[-events:]]
     parts += [_line("note", clean(note), "yellow") for note in view.notes[:3]]
     return Padding(Group(*parts), (1, 0, 0, 0))
 
@@ -67,7 +65,8 @@ def line(view: SmellView) -> str:
         parts.append(f"{bad} of {len(view.channels)} channels not used")
     parts += [f"{label} {share:.0%}" for label, share in view.odour.shares[:1]]
     if view.danger is not None:
-        parts.append(f"DANGER {view.danger.kind} {view.danger.confidence:.0%}")
+        word = "DANGER" if view.danger.sure else "possible danger"
+        parts.append(f"{word} {view.danger.kind} {view.danger.confidence:.0%}")
     if view.drift is not None:
         parts.append(f"drift {view.drift.score:.2f}" + ", recalibrate" * view.drift.needed)
     parts.append(f"{_rate(view.link.measured_hz or 1)}, {view.link.lost} lost")
@@ -153,7 +152,7 @@ def _baseline(view: SmellView) -> tuple[str, str]:
     if not base.how:
         return f"learning clean air {_gauge(base.learnt)} {base.learnt:.0%}", "yellow"
     age = f", {clock(base.age_s)} ago" if math.isfinite(base.age_s) else ""
-    return _HOW.get(base.how, clean(base.how)) + age, ""
+    return HOW_WORDS.get(base.how, clean(base.how)) + age, ""
 
 
 def _phase(view: SmellView) -> tuple[str, str]:
@@ -188,8 +187,11 @@ def _danger(view: SmellView) -> tuple[str, str]:
     if danger is None:
         return "none smelt, which proves nothing", "dim"
     since = _at(view, danger.since_ns)
-    text = f"{danger.kind}, {danger.confidence:.0%}, since {since}"
-    return clean(f"{text}: {danger.text}" if danger.text else text), "bold red"
+    text = (
+        f"{'' if danger.sure else 'perhaps '}{danger.kind}, {danger.confidence:.0%}, since {since}"
+    )
+    style = "bold red" if danger.sure else "bold yellow"
+    return clean(f"{text}: {danger.text}" if danger.text else text), style
 
 
 def _drift(view: SmellView) -> tuple[str, str]:

@@ -38,6 +38,11 @@ class Axis:
         """Seconds since the left edge."""
         return round((t_ns - self.t0_ns) / NS_PER_S, 3)
 
+    def told(self, t_ns: int) -> str:
+        """A moment in words: `12.4 s`, from a hundred seconds on `1:42`."""
+        seconds = self.seconds(t_ns)
+        return clock(seconds) if seconds >= 100 else f"{seconds:.1f} s"
+
     def place(self, t0_ns: int, t1_ns: int) -> str:
         """CSS of a box over [t0, t1]."""
         left = self.x(t0_ns)

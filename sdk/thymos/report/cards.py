@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from thymos.contract import Cue, Explanation, Response, Step, WindowReport
+from thymos.contract import Alert, Cue, Explanation, Response, Step, WindowReport
 from thymos.report.axis import Axis, free_rows
 from thymos.report.evidence import looked_at, scene, tree
 from thymos.report.html import Html, el, join
@@ -50,6 +50,7 @@ def card(report: WindowReport, axis: Axis, media: Media, said_above: Collection[
     return el(
         "article",
         el("header", el("h3", headline(said)), el("p", f"{span} · {window.id}", class_="when")),
+        [_alert(alert, axis) for alert in report.alerts],
         el(
             "div",
             el("section", _picture(report, media), _why(report, inner, axis)),
@@ -60,8 +61,25 @@ def card(report: WindowReport, axis: Axis, media: Media, said_above: Collection[
         _notes(report, said_above),
         tree(said),
         _cue_table(report, axis),
-        class_="card danger" if report.response.guard.danger != "none" else "card",
+        class_="card danger" if _dangerous(report) else "card",
         id=window.id,
+    )
+
+
+def _dangerous(report: WindowReport) -> bool:
+    return report.response.guard.danger != "none" or bool(report.alerts)
+
+
+def _alert(alert: Alert, axis: Axis) -> Html:
+    """What was said at once, before the window was over."""
+    cue, said = alert.cue, alert.response
+    found = cue.text or str(cue.value)
+    return el(
+        "p",
+        el("b", f"At once, at {axis.told(alert.t_ns)}: "),
+        f"{found}, {cue.confidence:.0%}. ",
+        f"Said: “{said.text}”" if said.text else "Nothing was said.",
+        class_="guard danger",
     )
 
 

@@ -372,9 +372,24 @@ def _answer_lane(reports: Sequence[WindowReport], axis: Axis) -> Html:
                 style=axis.place(t0, t1),
             )
         )
+    for report in reports:
+        for alert in report.alerts:
+            marks.append(
+                el(
+                    "a",
+                    "▲",
+                    class_="alarm",
+                    href=f"#{report.window.id}",
+                    title=f"at once: {alert.response.text or alert.cue.text}",
+                    aria_label=f"alert: {alert.cue.text or alert.cue.value}",
+                    style=f"left:{axis.x(alert.t_ns):g}%;top:.3rem",
+                )
+            )
     return lane(
         el("b", "answers"),
         marks,
-        under="● answered · ▲ the guard warned · ◆ replaced · ■ silenced.",
+        under="● answered · ▲ the guard warned · ◆ replaced · ■ silenced; red ▲ said at once."
+        if any(report.alerts for report in reports)
+        else "● answered · ▲ the guard warned · ◆ replaced · ■ silenced.",
         height=2.0,
     )

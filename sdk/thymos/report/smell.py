@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 
 from thymos.report.axis import Axis
@@ -24,17 +23,17 @@ from thymos.report.smell_shapes import (
 from thymos.report.smell_table import smell_table
 from thymos.report.smell_trace import SmellBin, SmellTrace
 from thymos.smell.frame import Fault, Phase
-from thymos.smell.view import FAULT_WORDS, EventView
+from thymos.smell.view import FAULT_WORDS, HOW_WORDS, EventView, by_sensor
 
 MAX_LANES = 24
 MAX_CLASSES = 7
+LEAST_SHARE = 0.02  # of a class to get a colour of its own
 _PHASE_WORDS = {
     Phase.UNKNOWN: "no clean air known yet",
     Phase.BASELINE: "clean air",
     Phase.EXPOSURE: "exposure",
     Phase.RECOVERY: "recovery",
 }
-_STEP = re.compile(r"(.+?)[_ ](?:h|step)?(\d{1,2})$")
 
 
 def smell_section(trace: SmellTrace | None, axis: Axis) -> Html | None:
@@ -81,10 +80,9 @@ def _lead(trace: SmellTrace, axis: Axis) -> str:
     if shares:
         text += f"While it smelt, on average: {', '.join(shares)}. "
     for alarm in trace.alarms[:1]:
-        text += (
-            f"Danger: {alarm.kind}, {alarm.confidence:.0%}, "
-            f"from {axis.seconds(alarm.since_ns):.1f} s. "
-        )
+        word = "Danger" if alarm.sure else "Possible danger"
+        found = axis.told(alarm.known_ns)
+        text += f"{word}: {alarm.kind}, {alarm.confidence:.0%}, known at {found}. "
     bad = sum(bool(trace.unusable(k)) for k in range(sensors))
     if bad:
         text += f"{bad} of {sensors} channels could not be used at times. "
@@ -100,10 +98,12 @@ def _advice(trace: SmellTrace) -> str:
 
 def when(event: EventView, axis: Axis) -> str:
     """When something happened in the air, as far as it is known."""
-    early, late = axis.seconds(event.earliest_ns), axis.seconds(event.latest_ns)
-    if late - early < 0.05:
-        return f"at {late:.1f} s"
-    return f"between {early:.1f} and {late:.1f} s"
+    early, late = axis.told(event.earliest_ns), axis.told(event.latest_ns)
+    if early == late:
+        return f"at {late}"
+    if early.endswith(" s") and late.endswith(" s"):
+        early = early.removesuffix(" s")
+    return f"between {early} and {late}"
 
 
 def mean_shares(trace: SmellTrace) -> list[tuple[str, float]]:
@@ -123,15 +123,15 @@ def _phase_lane(trace: SmellTrace, axis: Axis) -> Html:
             el("span", _PHASE_WORDS[phase]),
             class_=f"phase {phase.value}",
             style=axis.place(t0, t1),
-            title=f"{_PHASE_WORDS[phase]}, {axis.seconds(t0):.1f} to {axis.seconds(t1):.1f} s",
+            title=f"{_PHASE_WORDS[phase]}, {axis.told(t0)} to {axis.told(t1)}",
         )
         for t0, t1, phase in trace.phases()
     ]
-    how = trace.view.baseline.how.replace("_", " ") or "none was taken"
+    how = HOW_WORDS.get(trace.view.baseline.how, trace.view.baseline.how)
     legend = keys(
         (p.value, _PHASE_WORDS[p]) for p in Phase if any(p is q for *_, q in trace.phases())
     )
-    return lane(el("b", "phase"), blocks, under=[legend, f"Clean air: {how}."], height=1.9)
+    return lane(el("b", "phase"), blocks, under=[legend, f"Compared with: {how}."], height=1.9)
 
 
 def _event_lane(trace: SmellTrace, axis: Axis) -> Html | None:
@@ -142,7 +142,7 @@ def _event_lane(trace: SmellTrace, axis: Axis) -> Html | None:
     for event in trace.events:
         if event.name not in ("odour_onset", "odour_fading", "odour_cleared"):
             continue
-        title = f"{event.text} {when(event, axis)}; known at {axis.seconds(event.known_ns):.1f} s"
+        title = f"{event.text} {when(event, axis)}; known at {axis.told(event.known_ns)}"
         kind = event.name.removeprefix("odour_")
         marks += [
             el("i", class_=f"inair {kind}", title=title,
@@ -151,17 +151,16 @@ def _event_lane(trace: SmellTrace, axis: Axis) -> Html | None:
                style=f"left:{axis.x(event.known_ns):g}%"),
         ]  # fmt: skip
     for alarm in trace.alarms:
-        title = f"{alarm.kind} {alarm.confidence:.0%}: {alarm.text}"
-        marks.append(el("i", "▲", class_="alarm", title=title,
-                        style=f"left:{axis.x(alarm.since_ns):g}%"))  # fmt: skip
-    more = trace.happened - len(trace.events) - len(trace.alarms)
+        title = f"{alarm.kind} {alarm.confidence:.0%}, {axis.told(alarm.known_ns)}: {alarm.text}"
+        marks.append(el("i", "▲", class_="alarm" if alarm.sure else "alarm hint", title=title,
+                        style=f"left:{axis.x(alarm.known_ns):g}%"))  # fmt: skip
     under = [
         keys((("onset", "begins"), ("fading", "begins to fade"), ("cleared", "clean again"))),
         "Bar: when it happened in the air; line: when it could be known",
         "; ▲ danger." if trace.alarms else ".",
-        f" {more} further events are not drawn." if more > 0 else None,
+        f" {trace.left_out} further events are not drawn." if trace.left_out else None,
     ]
-    return lane(el("b", "events"), marks, under=under, height=1.9)
+    return lane(el("b", "events"), marks, under=under, height=2.9)
 
 
 def _class_lane(trace: SmellTrace, stretches: Run, axis: Axis) -> Html | None:
@@ -169,7 +168,8 @@ def _class_lane(trace: SmellTrace, stretches: Run, axis: Axis) -> Html | None:
     labels = trace.labels
     if not labels:
         return None
-    shown = [n for n in labels if n != "unknown"][:MAX_CLASSES]
+    means = dict(mean_shares(trace))
+    shown = [n for n in labels if n != "unknown" and means[n] >= LEAST_SHARE][:MAX_CLASSES]
     rest = [n for n in labels if n not in shown and n != "unknown"]
     order = [*shown, *(["others"] if rest else []), *(["unknown"] if "unknown" in labels else [])]
     paint = {name: f"g{n % 8}" for n, name in enumerate(shown)} | {
@@ -242,11 +242,7 @@ def grouped(names: Sequence[str]) -> dict[str, list[int]]:
     """Channels by sensor where there are many: the steps of a heater share a lane."""
     if len(names) <= MAX_LANES:
         return {name: [k] for k, name in enumerate(names)}
-    groups: dict[str, list[int]] = {}
-    for k, name in enumerate(names):
-        found = _STEP.fullmatch(name)
-        groups.setdefault(found[1] if found else name, []).append(k)
-    return groups
+    return by_sensor(names)
 
 
 def _channel_lane(
@@ -270,10 +266,11 @@ def _channel_lane(
             for part in pieces(run, known, axis)
         ]
     said, worst = strongest(trace, members, stretches, axis)
-    under = [said, f" Not used at times: {worst}." if worst else None]
-    title = join([el("b", name), f" {len(members)} steps" if len(members) > 1 else ""])
+    many = f", {len(members)} steps" if len(members) > 1 else ""
+    lost = f" Not used at times: {worst}." if worst else ""
+    title = join([el("b", name), many, el("div", said, lost, class_="when")])
     marks = _bad_marks(trace, members, axis)
-    return lane(title, [picture(f"{name}: {said}", *shapes), marks], under=under, height=3.2)
+    return lane(title, [picture(f"{name}: {said}", *shapes), marks], height=4.2)
 
 
 def _unchanged(trace: SmellTrace, members: list[int], full: float) -> Html:
@@ -303,7 +300,7 @@ def strongest(
         return "no response is known.", why
     step = f" ({trace.view.channels[top[2]].name})" if len(members) > 1 else ""
     change = f"{top[0]:+.0%}".replace("-", "−")
-    return f"at most {change}{step} at {axis.seconds(top[1]):.1f} s.", why
+    return f"at most {change}{step} at {axis.told(top[1])}.", why
 
 
 def _bad_marks(trace: SmellTrace, members: list[int], axis: Axis) -> list[Html]:
@@ -311,6 +308,6 @@ def _bad_marks(trace: SmellTrace, members: list[int], axis: Axis) -> list[Html]:
         return []
     return [
         el("i", class_="bad", style=axis.place(t0, t1),
-           title=f"{axis.seconds(t0):.1f} to {axis.seconds(t1):.1f} s: {FAULT_WORDS[fault]}")
+           title=f"{axis.told(t0)} to {axis.told(t1)}: {FAULT_WORDS[fault]}")
         for t0, t1, fault in trace.unusable(members[0])
     ]  # fmt: skip

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 BIN_NS = 100_000_000
 MAX_BINS = 600
 MAX_EVENTS = 100
+EVENTS = ("odour_onset", "odour_fading", "odour_cleared", "link")
 MAX_SPANS = 40
 
 
@@ -113,7 +114,7 @@ class SmellTrace:
     Attributes:
         view: How it was at the end.
         events: The first `MAX_EVENTS`, in order.
-        happened: How many events there were.
+        left_out: Events after those.
         alarms: When a danger was first smelt, each time it began.
     """
 
@@ -122,7 +123,7 @@ class SmellTrace:
     bins: dict[int, SmellBin]
     t_end_ns: int
     events: tuple[EventView, ...] = ()
-    happened: int = 0
+    left_out: int = 0
     alarms: tuple[DangerView, ...] = ()
 
     def stretches(self) -> list[tuple[int, int, SmellBin]]:
@@ -185,7 +186,9 @@ class SmellCollector(Observer):
         self._seen = 0
         self._events: list[EventView] = []
         self._alarms: list[DangerView] = []
-        self._alarmed = False
+        self._alarmed = ("", 0)
+        self._onset_at: int | None = None
+        self._left_out = 0
 
     @property
     def trace(self) -> SmellTrace | None:
@@ -198,7 +201,7 @@ class SmellCollector(Observer):
             bins=self._bins,
             t_end_ns=self._end_ns,
             events=tuple(self._events),
-            happened=self._seen,
+            left_out=self._left_out,
             alarms=tuple(self._alarms),
         )
 
@@ -228,21 +231,25 @@ class SmellCollector(Observer):
     def _listen(self, moment: Glance) -> None:
         self._seen, fresh = self._watch.fresh(self._seen)
         for event in fresh:
-            if event.name == "odour_timed":
-                self._time(event)
-            elif event.name != "danger" and len(self._events) < MAX_EVENTS:
+            if event.name not in EVENTS:
+                continue
+            kept = len(self._events) < MAX_EVENTS
+            if event.name == "odour_onset":
+                self._onset_at = len(self._events) if kept else None
+            if kept:
                 self._events.append(event)
-        if moment.danger is not None and not self._alarmed and len(self._alarms) < MAX_EVENTS:
-            self._alarms.append(moment.danger)
-        self._alarmed = moment.danger is not None
-
-    def _time(self, better: EventView) -> None:
-        """The onset that was told last is known better now."""
-        for at in range(len(self._events) - 1, -1, -1):
-            if self._events[at].name == "odour_onset":
-                early, late = better.earliest_ns, better.latest_ns
-                self._events[at] = replace(self._events[at], earliest_ns=early, latest_ns=late)
-                return
+            else:
+                self._left_out += 1
+        if self._onset_at is not None and moment.odour.began_ns is not None:
+            # The longer it is smelt, the better it is known when it began.
+            early, late = moment.odour.began_ns
+            onset = self._events[self._onset_at]
+            self._events[self._onset_at] = replace(onset, earliest_ns=early, latest_ns=late)
+        danger = moment.danger
+        new = danger is not None and (danger.kind, danger.known_ns) != self._alarmed
+        if danger is not None and new and len(self._alarms) < MAX_EVENTS:
+            self._alarms.append(danger)
+            self._alarmed = (danger.kind, danger.known_ns)
 
     def _coarsen(self) -> None:
         """Merge neighbours; bins become twice as wide."""

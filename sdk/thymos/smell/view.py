@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from thymos.smell.frame import Fault, Phase
+from thymos.smell.signal.features import heater_groups
 
 PAST_BINS = 60
 """Length of `ChannelView.past`."""
@@ -24,6 +26,15 @@ FAULT_WORDS = {
     Fault.UNSTABLE: "the device itself calls it invalid",
     Fault.MISSING: "it gave no number",
 }
+"""Why a channel is not used, for people."""
+HOW_WORDS = {
+    "": "not known yet",
+    "calibrated": "clean air as calibrated",
+    "first_seconds": "the air of the first seconds",
+    "followed": "clean air, drift followed",
+    "file": "from the file",
+}
+"""`BaselineAir.how`, for people."""
 NAN = float("nan")
 
 
@@ -114,24 +125,37 @@ class OdourView:
         shares: (label, probability), most probable first, `unknown` among them; empty while
             nothing smells.
         confidence: In the first of them.
-        since_ns: When the smell began, None while nothing smells.
+        since_ns: When the sensors showed that the smell began, None while nothing smells.
+        began_ns: Earliest and latest moment at which it began in the air, as known by now.
         text: One sentence about it.
     """
 
     shares: tuple[tuple[str, float], ...] = ()
     confidence: float = 0.0
     since_ns: int | None = None
+    began_ns: tuple[int, int] | None = None
     text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DangerView:
-    """A smell that may harm: `kind` by the odour table, how sure, since when, in words."""
+    """A smell that may harm.
+
+    Attributes:
+        kind: By the odour table: `smoke`, `gas_leak` …
+        confidence: How sure that is.
+        since_ns: When the smell began.
+        text: In words.
+        known_ns: When it was found to be a danger.
+        sure: An alarm; otherwise a hint.
+    """
 
     kind: str
     confidence: float
     since_ns: int
     text: str
+    known_ns: int = 0
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +240,24 @@ class SmellView:
     def seconds(self, t_ns: int) -> float:
         """Seconds since the first reading."""
         return 0.0 if self.begin_ns is None else (t_ns - self.begin_ns) / 1e9
+
+
+def by_sensor(names: Sequence[str]) -> dict[str, list[int]]:
+    """Positions of channels by sensor, in order of the nose; heater steps of one sensor together.
+
+    Args:
+        names: Of the channels: `s0_h0`, `s0_h1` are steps of `s0`, `NO2` is a sensor.
+    """
+    steps = {at: group for group in heater_groups(names) for at in group}
+    found: dict[str, list[int]] = {}
+    for at, name in enumerate(names):
+        group = steps.get(at)
+        label = name
+        if group is not None:
+            first = names[group[0]].rstrip("0123456789")
+            label = first.removesuffix("h").rstrip("_") or first
+        found.setdefault(label, []).append(at)
+    return found
 
 
 def as_json(view: SmellView, *, past: bool = False) -> dict[str, Any]:

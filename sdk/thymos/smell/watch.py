@@ -33,6 +33,7 @@ from thymos.samples import (
     gas_channels,
 )
 from thymos.smell.frame import F64
+from thymos.smell.meaning.danger import ALARM, HINT
 from thymos.smell.recognise.guess import OdourGuess
 from thymos.smell.signal import Moment, Odour, SmellState
 from thymos.smell.signal.lag import LONGEST_NS
@@ -58,7 +59,6 @@ EVENTS = {
     "odour_fading": "the smell begins to fade",
     "odour_cleared": "the air is clean again",
 }
-DANGERS = ("danger", "possible_danger")  # the surer one first
 _LEAP_NS = 300 * NS_PER_S  # a jump of the clock: what lies between was not perceived
 
 
@@ -132,6 +132,8 @@ class SmellWatch(Observer):
             self._newest = sample
             if self._perceiver.state is not None:
                 self._follow(self._perceiver.state)
+            for cue in self._perceiver.dangers():
+                self._alarm(cue)
             self._past.take(sample.t_ns, self._signal().response)
 
     def on_note(self, text: str) -> None:
@@ -233,18 +235,23 @@ class SmellWatch(Observer):
             self._due_ns += NS_PER_S
 
     def _tell(self, cues: list[Cue]) -> None:
-        """Keep the danger of a window; one that begins is an event."""
-        found = [cue for cue in cues if cue.name in DANGERS]
-        danger = (
-            None
-            if not found
-            else DangerView(str(found[0].value), found[0].confidence, found[0].t0_ns, found[0].text)
-        )
-        if danger is not None and (self._danger is None or danger.kind != self._danger.kind):
-            text = f"danger: {danger.text or danger.kind}"
-            known = found[0].t1_ns
+        """What of danger holds in the window that is over."""
+        found = [cue for name in (ALARM, HINT) for cue in cues if cue.name == name]
+        if found:
+            self._alarm(found[0])
+        else:
+            self._danger = None
+
+    def _alarm(self, cue: Cue) -> None:
+        """Keep a danger; one that begins, or grows from hint to alarm, is an event."""
+        before, sure = self._danger, cue.name == ALARM
+        known = cue.t1_ns if before is None else before.known_ns
+        new = before is None or (before.kind, before.sure) != (str(cue.value), sure)
+        if new:
+            known = cue.t1_ns
+            text = f"{'danger' if sure else 'possible danger'}: {cue.text or cue.value}"
             self._happen(EventView("danger", known, known, known, text))
-        self._danger = danger
+        self._danger = DangerView(str(cue.value), cue.confidence, cue.t0_ns, cue.text, known, sure)
 
     def _follow(self, state: SmellState) -> None:
         """Tell when a smell begins, fades and clears; each once."""
@@ -341,10 +348,13 @@ def odour_of(state: SmellState | None, guess: OdourGuess | None) -> OdourView:
     """What the smell that is there may be; without a recogniser it is unknown."""
     if state is None or state.odour is None or state.odour.cleared_ns is not None:
         return OdourView()
-    since = state.odour.onset_ns
+    since, onset = state.odour.onset_ns, state.onset_air
+    began = None if onset is None else onset.interval(since)
     if guess is None:
-        return OdourView((("unknown", 1.0),), 1.0, since, "this nose has not learnt to tell")
-    return OdourView(tuple(guess.probabilities.items()), guess.confidence, since, guess.text)
+        nothing = "this nose has not learnt to tell"
+        return OdourView((("unknown", 1.0),), 1.0, since, began, nothing)
+    shares = tuple(guess.probabilities.items())
+    return OdourView(shares, guess.confidence, since, began, guess.text)
 
 
 def _payload(sample: Sample | None, spec: StreamSpec) -> F64:
