@@ -135,7 +135,9 @@ class Block:
                 return
             step = self._skip(text, at)
             if step:
-                self._damaged(line, f"row {seq + 1} is no list of numbers")
+                lead = text[at : at + step]
+                begin = line + lead[: len(lead) - len(lead.lstrip(" \t\r\n,"))].count("\n")
+                self._damaged(begin, f"row {seq + 1} is no list of numbers")
                 line += text.count("\n", at, at + step)
                 at, seq = at + step, seq + 1
                 continue
@@ -151,13 +153,13 @@ class Block:
         trail = inside[len(lead) + len(body) :]
         pieces = _BETWEEN.split(body)
         cells = tuple(pieces[::2])
+        begin = line + before.count("\n")
         wrong = next((cell for cell in cells if not _SCALAR.fullmatch(cell)), None)
         if wrong is not None or before.strip() != ("," if seq else ""):
             comma = "a comma too many or too few before it"
             what = comma if wrong is None else f"'{wrong[:20]}' is no number"
-            self._damaged(line, f"row {seq + 1}: {what}")
+            self._damaged(begin, f"row {seq + 1}: {what}")
             return None
-        begin = line + before.count("\n")
         return Row(begin, seq, cells, (f"{before}[{lead}", *pieces[1::2], f"{trail}]"))
 
     def _skip(self, text: str, at: int) -> int:
