@@ -147,18 +147,19 @@ class PhaseMachine:
         step = 0 if before is None else t_ns - before
         self._last_ns = t_ns
         if before is None or not 0 <= step <= GAP_NS:
-            self.quiet_ns, self.quiet_since_ns, self._above = 0, t_ns, []
+            self.quiet_ns, self.quiet_since_ns, self._above = 0, None, []
             step = 0
+        clean = not self._above
         odour = self.current
         if odour is not None:
             self._track(odour, t_ns, level)
         found = self._begin(t_ns, level) if odour is None else None
         if self.current is not None or len(self._above) > 1:
             self.quiet_ns, self.quiet_since_ns, self._smelt_ns = 0, None, t_ns
-        elif self.quiet_since_ns is None:
-            self.quiet_since_ns = t_ns
-        else:
-            self.quiet_ns += step
+        elif not self._above:
+            # Only time between two clean readings counts, not that beside a single bad one.
+            self.quiet_ns += step if clean and self.quiet_since_ns is not None else 0
+            self.quiet_since_ns = t_ns if self.quiet_since_ns is None else self.quiet_since_ns
         return found
 
     def _begin(self, t_ns: int, level: float) -> Odour | None:
