@@ -35,12 +35,14 @@ class Lexicon:
         emotions: By level-1 class, words that name it.
         circumstance: Names of cues that argue for no emotion.
         plain: Words that add no fact.
+        unkind: What is said of nobody, by what it holds.
     """
 
     speaks_of: dict[str, frozenset[str]]
     emotions: dict[str, frozenset[str]]
     circumstance: frozenset[str]
     plain: frozenset[str]
+    unkind: dict[str, re.Pattern[str]]
 
 
 @functools.cache
@@ -53,6 +55,7 @@ def lexicon() -> Lexicon:
         {name: frozenset(words.split()) for name, words in data["emotions"].items()},
         frozenset(data["circumstance"].split()),
         frozenset(data["plain"].split()),
+        {why: re.compile(text, re.IGNORECASE) for why, text in data["unkind"].items()},
     )
 
 
@@ -87,6 +90,7 @@ def objection(
     known |= set(_WORD.findall(f"{ordered} began begins")) if orders else set()
     return (
         _absent(words, cues, known)
+        or _unkind(why)
         or _contrary(words, label, level1, cues, told)
         or _made_up_figure(why, cues, zero_ns, ordered)
         or _made_up_order(why, cues, orders)
@@ -106,6 +110,12 @@ def _absent(words: Sequence[str], cues: Sequence[Cue], known: set[str]) -> str:
         if foreign and modality not in there:
             return f"speaks of {foreign[0]!r}, but there is no cue of that kind"
     return ""
+
+
+def _unkind(why: str) -> str:
+    """A remark that nobody wants to hear, whatever was smelt."""
+    found = [what for what, pattern in lexicon().unkind.items() if pattern.search(why)]
+    return f"it holds {found[0]}" if found else ""
 
 
 def _contrary(

@@ -110,6 +110,7 @@ def rulebook() -> Rulebook:
             urgent=row["urgent"],
         )
     banned = {why: compiled(pattern) for why, pattern in data["banned"].items()}
+    banned |= lexicon().unkind
     negation = {source: compiled(pattern) for source, pattern in data["negation"].items()}
     return Rulebook(danger, data["doubt"], negation, banned)
 
