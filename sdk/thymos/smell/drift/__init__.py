@@ -17,6 +17,7 @@ from thymos.smell.drift.discriminant import Discriminant, SoftmaxRegression
 from thymos.smell.drift.guard import DriftGuard, GuardState
 from thymos.smell.drift.moments import OnlineStandardizer, WindowStandardizer
 from thymos.smell.drift.online import OnlineDriftClassifier, Said
+from thymos.smell.drift.selftraining import SelfTraining
 from thymos.smell.drift.transfer import (
     Coral,
     DirectStandardization,
@@ -35,15 +36,16 @@ __all__ = [
     "CorrectedClassifier",
     "Correction",
     "DirectStandardization",
+    "Discriminant",
     "DriftGuard",
     "GuardState",
-    "Discriminant",
     "MixtureAlignment",
     "OnlineDriftClassifier",
     "OnlineStandardizer",
     "OrthogonalSignalCorrection",
     "PiecewiseDirectStandardization",
     "Said",
+    "SelfTraining",
     "SoftmaxRegression",
     "SubspaceAlignment",
     "WindowStandardizer",

@@ -72,6 +72,7 @@ class AdaptiveClassifier:
 
     def __init__(
         self,
+        *,
         keep_means: float = 100.0,
         keep_cov: float = 3000.0,
         label_weight: float = 20.0,

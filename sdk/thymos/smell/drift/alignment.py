@@ -97,7 +97,10 @@ def find_shift(
     raw = u @ model.weights.T + (model.offsets - trust * (model.weights @ m))
     h, best = model.weights @ m, None
     for start in starts:
-        r, p, pi = _settle(raw, trust * gram, start, weight, told, temperature, even, rounds)
+        r, p, pi = _settle(
+            temperature * raw, temperature * trust * gram, start,
+            weight=weight, told=told, even=even, rounds=rounds,
+        )  # fmt: skip
         scores = raw + trust * (p @ gram)
         top = scores.max(axis=1) if told is None else _top(scores, told)
         # Of the squared distance, only the part that depends on the proportions.
@@ -115,19 +118,19 @@ def _settle(
     raw: F64,
     gram: F64,
     p: F64,
+    *,
     weight: F64,
     told: F64 | None,
-    temperature: float,
     even: float,
     rounds: int,
 ) -> tuple[F64, F64, F64]:
     # Classes first: sums over so few columns are slow row by row.
-    wide, (n, k) = np.ascontiguousarray(temperature * raw.T), raw.shape
-    pi, slope, share = np.full(k, 1.0 / k), temperature * gram, weight / weight.sum()
+    wide, (n, k) = np.ascontiguousarray(raw.T), raw.shape
+    pi, share = np.full(k, 1.0 / k), weight / weight.sum()
     known = np.zeros(n, dtype=bool) if told is None else told.any(axis=1)
     r = wide
     for _ in range(rounds):
-        r = wide + (p @ slope + np.log(pi))[:, None]
+        r = wide + (p @ gram + np.log(pi))[:, None]
         r = np.exp(r - r.max(axis=0))
         r /= r.sum(axis=0)
         if told is not None:

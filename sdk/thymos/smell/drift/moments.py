@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -96,7 +94,9 @@ class OnlineStandardizer(Correction):
         if window < 1 or prior <= 0:
             raise ConfigError("window and prior must be positive", hint="window=300, prior=10")
         self.prior = prior
-        self._rows: deque[F64] = deque(maxlen=window)
+        self.window = window
+        self._seen = 0
+        self._rows: F64 = np.zeros((window, 0))
         self._source: tuple[F64, F64] | None = None
 
     def fit(
@@ -109,21 +109,23 @@ class OnlineStandardizer(Correction):
         """Learn the source's statistics and forget the stream; target rows begin a new one."""
         rows, _ = source_of(source, y)
         self._source = rows.mean(axis=0), rows.std(axis=0) + EPS
-        self._rows.clear()
+        self._seen, self._rows = 0, np.zeros((self.window, rows.shape[1]))
         return self if target is None else self.partial_fit(target)
 
     def partial_fit(self, x: ArrayLike) -> OnlineStandardizer:
         """Take in rows of the stream, oldest first."""
         mean, _ = fitted(self._source, self)
-        self._rows.extend(rows_of(x, "target", len(mean)))
+        for row in rows_of(x, "target", len(mean)):
+            self._rows[self._seen % self.window] = row
+            self._seen += 1
         return self
 
     def transform(self, x: ArrayLike) -> F64:
         """z-scores by what the stream held until now."""
         mean, spread = fitted(self._source, self)
         rows = rows_of(x, "target", len(mean))
-        if self._rows:
-            seen = np.asarray(self._rows)
+        if self._seen:
+            seen = self._rows[: self._seen]
             n = len(seen)
             here = (seen.sum(axis=0) + self.prior * mean) / (n + self.prior)
             about = ((seen - here) ** 2).sum(axis=0) + self.prior * spread**2

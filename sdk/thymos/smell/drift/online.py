@@ -63,6 +63,7 @@ class OnlineDriftClassifier:
 
     def __init__(
         self,
+        *,
         window: int = 300,
         eager: int = 40,
         every: int = 10,

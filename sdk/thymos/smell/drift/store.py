@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,7 +33,7 @@ def save_state(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(content.getvalue())
-        os.replace(beside, path)
+        beside.replace(path)
     except OSError as err:
         raise CalibrationError(f"{path}: cannot be written ({err})", hint=f"df {path}") from err
 

@@ -1,0 +1,96 @@
+"""Self-training: what is said surely is believed, the rest is left open."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from thymos.errors import ConfigError
+from thymos.smell.drift.adaptive import UNKNOWN
+from thymos.smell.drift.base import F64, Correction, Labels, rows_of, softmax, source_of, target_of
+from thymos.smell.drift.discriminant import Discriminant
+from thymos.smell.drift.moments import WindowStandardizer
+
+
+class SelfTraining:
+    """A correction, a discriminant, and rounds in which the surest target rows become labelled.
+
+    Yarowsky 1995, Unsupervised word sense disambiguation rivaling supervised methods, ACL,
+    section 3; class by class, as in Zou et al. 2018, Unsupervised domain adaptation via
+    class-balanced self-training, ECCV: a frequent class must not swallow the others.
+
+    Args:
+        correction: Brings both sides together first; per-window z-scores if None.
+        rounds: In round i the surest i/rounds of each class (less `leave`) are believed.
+        leave: Share of each class that is never believed.
+        abstain: Below this probability `predict` says `unknown`; 0 never.
+    """
+
+    def __init__(
+        self,
+        correction: Correction | None = None,
+        rounds: int = 5,
+        leave: float = 0.3,
+        abstain: float = 0.0,
+    ) -> None:
+        if rounds < 1 or not 0 <= leave < 1 or not 0 <= abstain <= 1:
+            raise ConfigError("rounds ≥ 1, leave in [0, 1), abstain in [0, 1]", hint="rounds=5")
+        self.correction = correction or WindowStandardizer()
+        self.rounds, self.leave, self.abstain = rounds, leave, abstain
+        self.model = Discriminant()
+        self.classes: Labels = np.zeros(0, dtype=np.str_)
+        self._sharp = 1.0
+
+    def fit(
+        self,
+        source: ArrayLike,
+        y: ArrayLike,
+        target: ArrayLike | None = None,
+        target_y: ArrayLike | None = None,
+    ) -> SelfTraining:
+        """Learn; labelled target rows are believed from the first round on.
+
+        Raises:
+            ConfigError: No target rows.
+        """
+        rows, labels = source_of(source, y)
+        there, told = target_of(target, target_y, rows.shape[1])
+        self.correction.fit(rows, labels, there, told)
+        here, there = self.correction.transform_source(rows), self.correction.transform(there)
+        self.model.fit(here, labels)
+        self.classes = self.model.classes
+        usual, known = self.model.usual, np.isin(told, self.classes)
+        for i in range(1, self.rounds + 1):
+            scores = self.model.z(there) @ self.model.weights.T + self.model.offsets
+            said = np.where(known, told, self.classes[scores.argmax(axis=1)])
+            sure = self._sure(scores, said, (1 - self.leave) * i / self.rounds) | known
+            self.model.fit(
+                np.concatenate([here, there[sure]]), np.concatenate([labels, said[sure]])
+            )
+        far = float(np.median(self.model.distances(self.model.z(there))))
+        self._sharp = float(np.clip(usual / max(far, 1e-9), 0.02, 1.0))
+        return self
+
+    @staticmethod
+    def _sure(scores: F64, said: Labels, share: float) -> np.ndarray:
+        best = np.sort(scores, axis=1)
+        lead = best[:, -1] - best[:, -2]
+        sure = np.zeros(len(said), dtype=bool)
+        for c in np.unique(said):
+            mine = np.flatnonzero(said == c)
+            take = mine[np.argsort(-lead[mine], kind="stable")[: round(share * len(mine))]]
+            sure[take] = True
+        return sure
+
+    def predict_proba(self, x: ArrayLike) -> F64:
+        """Probabilities [n, classes] of target rows."""
+        z = self.model.z(self.correction.transform(rows_of(x, "target")))
+        return softmax(self._sharp * (z @ self.model.weights.T + self.model.offsets))
+
+    def predict(self, x: ArrayLike) -> Labels:
+        """The likeliest class of each target row, `unknown` where it abstains."""
+        probs = self.predict_proba(x)
+        said = self.classes[probs.argmax(axis=1)].astype(object)
+        said[probs.max(axis=1) < self.abstain] = UNKNOWN
+        words: Labels = said.astype(np.str_)
+        return words
