@@ -92,8 +92,8 @@ def info_message(make: Make, nose: Nose, t_ns: int) -> Any:
         header=_header(make, t_ns, nose.frame_id),
         version=VERSION,
         id=info_id(nose),
-        model=_text(nose.model),
-        serial=_text(nose.serial),
+        model=plain_text(nose.model),
+        serial=plain_text(nose.serial),
         rate_hz=float(nose.rate_hz),
         tick_hz=float(nose.tick_hz),
         burn_in_ns=nose.burn_in_ns,
@@ -126,8 +126,8 @@ def frame_message(make: Make, frame: SmellFrame, nose_id: int) -> Any:
         has_tick=frame.tick is not None,
         tick=frame.tick or 0,
         rate_hz=float(frame.rate_hz),
-        channels=[_text(channel.name) for channel in frame.nose.channels],
-        units=[_text(channel.unit) for channel in frame.nose.channels],
+        channels=[plain_text(channel.name) for channel in frame.nose.channels],
+        units=[plain_text(channel.unit) for channel in frame.nose.channels],
         values=make.row(frame.values),
         faults=make.row(np.array([number[Fault][f] for f in frame.faults], np.uint8)),
         offsets_ns=make.row(np.array(frame.offset_ns, np.int64)),
@@ -138,9 +138,9 @@ def frame_message(make: Make, frame: SmellFrame, nose_id: int) -> Any:
         phase=number[Phase][frame.phase],
         odorants=[_odorant(make, odorant) for odorant in frame.odorants],
         percepts=[_percept(make, percept) for percept in frame.percepts],
-        session=_text(frame.session),
+        session=plain_text(frame.session),
         flags=int(frame.flags),
-        note=_text(frame.note),
+        note=plain_text(frame.note),
         **_extra(frame.extra),
     )
 
@@ -272,18 +272,20 @@ def _ns(stamp: Any) -> int:
 
 
 def _header(make: Make, t_ns: int, frame_id: str) -> Any:
-    return make.message("std_msgs/msg/Header", stamp=_time(make, t_ns), frame_id=_text(frame_id))
+    return make.message(
+        "std_msgs/msg/Header", stamp=_time(make, t_ns), frame_id=plain_text(frame_id)
+    )
 
 
-def _text(text: str) -> str:
+def plain_text(text: str) -> str:
     """A text without what UTF-8 cannot hold (bytes of a file in another encoding)."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _extra(extra: Mapping[str, str]) -> dict[str, list[str]]:
     return {
-        "extra_keys": [_text(key) for key in extra],
-        "extra_values": [_text(value) for value in extra.values()],
+        "extra_keys": [plain_text(key) for key in extra],
+        "extra_values": [plain_text(value) for value in extra.values()],
     }
 
 
@@ -294,12 +296,12 @@ def _extra_from(m: Any) -> dict[str, str]:
 def _channel(make: Make, channel: Channel) -> Any:
     return make.message(
         "thymos_msgs/msg/SmellChannel",
-        name=_text(channel.name),
-        unit=_text(channel.unit),
-        sensor_model=_text(channel.sensor_model),
-        sensor_id=_text(channel.sensor_id),
-        target=_text(channel.target),
-        heater_profile=_text(channel.heater_profile),
+        name=plain_text(channel.name),
+        unit=plain_text(channel.unit),
+        sensor_model=plain_text(channel.sensor_model),
+        sensor_id=plain_text(channel.sensor_id),
+        target=plain_text(channel.target),
+        heater_profile=plain_text(channel.heater_profile),
         heater_step=channel.heater_step,
         heater_celsius=float(channel.heater_celsius),
         heater_ns=channel.heater_ns,
@@ -317,7 +319,7 @@ def _baseline(make: Make, clean: BaselineAir) -> Any:
         spread=make.row(clean.spread),
         has_taken=clean.taken_ns is not None,
         taken=_time(make, clean.taken_ns or 0),
-        how=_text(clean.how),
+        how=plain_text(clean.how),
         readings=clean.readings,
     )
 
@@ -335,18 +337,18 @@ def _baseline_from(m: Any) -> BaselineAir:
 def _odorant(make: Make, odorant: Odorant) -> Any:
     return make.message(
         "thymos_msgs/msg/Odorant",
-        name=_text(odorant.name),
-        cas=_text(odorant.cas),
+        name=plain_text(odorant.name),
+        cas=plain_text(odorant.cas),
         amount=float(odorant.amount),
-        unit=_text(odorant.unit),
+        unit=plain_text(odorant.unit),
     )
 
 
 def _percept(make: Make, percept: Percept) -> Any:
     return make.message(
         "thymos_msgs/msg/Percept",
-        rater=_text(percept.rater),
-        descriptors=[_text(word) for word in percept.descriptors],
+        rater=plain_text(percept.rater),
+        descriptors=[plain_text(word) for word in percept.descriptors],
         pleasantness=float(percept.pleasantness),
         intensity=float(percept.intensity),
     )

@@ -47,7 +47,7 @@ def from_dict(data: Json, nose: Nose | None = None) -> SmellFrame:
     if not isinstance(data, dict):
         raise FrameError("it is no JSON object", hint=HINT)
     if "nose" in data:
-        _check_version(data.get("version", VERSION))
+        check_version(data.get("version", VERSION))
     elif nose is None:
         raise FrameError("it does not tell its nose", hint="the first frame must have `nose`")
     else:
@@ -122,7 +122,12 @@ def json_schema() -> str:
     return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
 
-def _check_version(version: Json) -> None:
+def check_version(version: Json) -> None:
+    """Refuse what this version would misread.
+
+    Raises:
+        FrameError: The major version is another one.
+    """
     major = str(version).partition(".")[0]
     if not isinstance(version, str) or major != VERSION.partition(".")[0]:
         raise FrameError(
