@@ -28,7 +28,7 @@ def test_a_smell_from_onset_to_clean_air() -> None:
         phases.append(machine.phase)
     odour = machine.odour
     assert odour is not None
-    assert (odour.onset_ns, odour.before_ns, odour.known_ns) == (10 * S, 9 * S, 12 * S)
+    assert (odour.onset_ns, odour.flat_ns, odour.known_ns) == (10 * S, 9 * S, 12 * S)
     assert phases[11] is Phase.BASELINE
     assert phases[12] is Phase.EXPOSURE
     assert phases[31] is Phase.RECOVERY

@@ -223,7 +223,7 @@ def _smells(past: Sequence[Reading], window: Window) -> list[Wafted]:
 
 def _late(moment: Moment | None, shown_ns: int) -> str:
     """When the air did it, in words, as far as that can be told."""
-    if moment is None or moment.how != "fitted":
+    if moment is None or moment.how == "prior":
         return LAG
     ago, spread = (shown_ns - moment.t_ns) / NS_PER_S, moment.spread_ns / NS_PER_S
     return f"in the air about {ago:.1f} s earlier, give or take {max(spread, 0.1):.1f} s"

@@ -20,7 +20,7 @@ from thymos.smell.frame import F64, NAN, BaselineAir, Fault, Phase, SmellFrame
 from thymos.smell.signal.baseline import Baseline, Mode, response
 from thymos.smell.signal.climate import HOLD_NS, Air, Learner, Weights
 from thymos.smell.signal.features import Differences, Sniff
-from thymos.smell.signal.lag import Moment, Rise, offset, prior_onset
+from thymos.smell.signal.lag import Moment, Rise, offset, onset
 from thymos.smell.signal.phase import READINGS_ON, Odour, PhaseMachine, strength, thresholds
 from thymos.smell.signal.warmup import WarmUp
 from thymos.smell.validity import Validity
@@ -154,7 +154,7 @@ class SmellSignal:
         self._slope = Differences()
         self._rise: Rise | None = None
         self._sniff: Sniff | None = None
-        self._onset: Moment | None = None
+        self._fitted: Moment | None = None
         self._threshold = thresholds(self.baseline.threshold_noise())
         self.state: SmellState | None = None
 
@@ -280,7 +280,7 @@ class SmellSignal:
         odour = self.phases.current
         if found is not None:
             self._rise = Rise(found.onset_ns, len(answer))
-            self._sniff, self._onset = Sniff(len(answer)), None
+            self._sniff, self._fitted = Sniff(len(answer)), None
             for then_ns, before in self._past:
                 self._rise.take(then_ns, before)
                 self._sniff.update(then_ns, before)
@@ -288,7 +288,7 @@ class SmellSignal:
             self._sniff.update(t_ns, answer)
             if odour.fading_ns is None and self._rise.take(t_ns, answer):
                 noise = self.baseline.threshold_noise()
-                self._onset = self._rise.onset(noise, answer) or self._onset
+                self._fitted = self._rise.fit(noise, answer) or self._fitted
 
     def _follow_air(self, t_ns: int, usable: F64, level: float) -> None:
         """Follow drift and learn the climate, where the air is known to be clean."""
@@ -334,7 +334,7 @@ class SmellSignal:
             "warm_left_ns": self._warm.left_ns,
             "on_for_ns": self._warm.on_for_ns,
             "odour": None if odour is None else replace(odour),
-            "onset_air": None if odour is None else self._onset or prior_onset(odour),
+            "onset_air": None if odour is None else onset(odour, self._fitted),
             "offset_air": None if odour is None else offset(odour),
         }
 

@@ -8,7 +8,7 @@ crossed at t₀ − τ·ln(1 − θ/A): seconds late, more for a weak smell.
 While the response rises, `Rise` fits y = a + b·exp(−t/τ) to every channel for each τ of a grid, by
 running sums (constant memory, no past is kept), and goes back to where y was zero. Each τ is
 weighed with its likelihood, so that a rise that does not tell τ yet gives a wide answer. Until
-there are enough readings, or where nothing fits, `prior_onset` gives what is known without them.
+there are enough readings, or where nothing fits, what is known without them has to do (`onset`).
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class Moment:
     Attributes:
         t_ns: Best estimate.
         spread_ns: One standard deviation.
-        how: `fitted` to the readings, or `prior`: from what is known of such sensors.
+        how: `fitted` to the readings; `bracketed` by the last reading that showed nothing and the
+            first that showed it; or `prior`: from what is known of such sensors.
     """
 
     t_ns: int
@@ -104,6 +105,26 @@ def prior_onset(odour: Odour) -> Moment:
         round(deviation * NS_PER_S),
         "prior",
     )
+
+
+def onset(odour: Odour, fitted: Moment | None) -> Moment:
+    """When a smell reached the nose, by all that is known.
+
+    A response that rises ever more slowly (first order) was below half of the threshold for at
+    least half of its way there: it began no longer before the last such reading than that one lies
+    before the onset. A fit that contradicts this (a sensor quicker than the readings, a model that
+    does not hold) is dropped, and so is the part of a prior that does.
+    """
+    guess = fitted or prior_onset(odour)
+    if odour.flat_ns is None:
+        return guess
+    high, low = odour.onset_ns, 2 * odour.flat_ns - odour.onset_ns
+    early, late = guess.t_ns - guess.spread_ns, guess.t_ns + guess.spread_ns
+    if fitted is not None and low <= late and early <= high:
+        return Moment(min(max(guess.t_ns, low), high), guess.spread_ns, guess.how)
+    if fitted is None and early >= low:
+        return guess
+    return Moment((low + high) // 2, max(1, round((high - low) / 12**0.5)), "bracketed")
 
 
 def offset(odour: Odour) -> Moment | None:
@@ -161,7 +182,7 @@ class Rise:
         self._ye += e * y
         return True
 
-    def onset(self, noise: F64, response: F64) -> Moment | None:
+    def fit(self, noise: F64, response: F64) -> Moment | None:
         """When the rise began in the air; None if the readings do not tell.
 
         Args:

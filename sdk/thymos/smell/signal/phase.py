@@ -46,7 +46,7 @@ class Odour:
 
     Attributes:
         onset_ns: First reading above the threshold.
-        before_ns: The reading before it: the threshold was crossed between the two.
+        flat_ns: Last reading before it that showed nothing: below half of the threshold.
         known_ns: When there were enough readings to be sure of the onset.
         last_ns: Newest reading.
         level: Strength, smoothed over two seconds.
@@ -57,7 +57,7 @@ class Odour:
     """
 
     onset_ns: int
-    before_ns: int
+    flat_ns: int | None
     known_ns: int
     last_ns: int
     level: float
@@ -94,6 +94,7 @@ class PhaseMachine:
         self._above: list[int] = []
         self._last_ns: int | None = None
         self._smelt_ns: int | None = None
+        self._flat_ns: int | None = None
 
     @property
     def current(self) -> Odour | None:
@@ -132,7 +133,7 @@ class PhaseMachine:
     def interrupt(self) -> None:
         """Something hid the air (a warm-up, a restart): the count of clean air begins anew."""
         self.quiet_ns, self.quiet_since_ns, self._last_ns = 0, None, None
-        self._above = []
+        self._above, self._flat_ns = [], None
 
     def update(self, t_ns: int, level: float) -> Odour | None:
         """Take the strength of a reading; returns a smell that has just been found.
@@ -148,7 +149,7 @@ class PhaseMachine:
         self._last_ns = t_ns
         if before is None or not 0 <= step <= GAP_NS:
             self.quiet_ns, self.quiet_since_ns, self._above = 0, None, []
-            step = 0
+            step, self._flat_ns = 0, None
         clean = not self._above
         odour = self.current
         if odour is not None:
@@ -165,16 +166,14 @@ class PhaseMachine:
     def _begin(self, t_ns: int, level: float) -> Odour | None:
         if not level > 1.0:
             self._above = []
-            self._quiet_before_ns = t_ns
+            self._flat_ns = t_ns if level < CLEARED else self._flat_ns
             return None
         self._above.append(t_ns)
         if len(self._above) < READINGS_ON:
             return None
         onset = self._above[0]
         self._above = []
-        quiet = self._quiet_before_ns
-        earlier = onset if quiet is None or quiet > onset else quiet
-        self.odour = Odour(onset, earlier, t_ns, t_ns, level, level, t_ns)
+        self.odour = Odour(onset, self._flat_ns, t_ns, t_ns, level, level, t_ns)
         return self.odour
 
     def _track(self, odour: Odour, t_ns: int, level: float) -> None:
@@ -191,5 +190,3 @@ class PhaseMachine:
             odour.high_ns = t_ns
         if odour.level < CLEARED:
             odour.cleared_ns = t_ns
-
-    _quiet_before_ns: int | None = None
