@@ -12,8 +12,9 @@ docs/noses.md.
 
 from __future__ import annotations
 
+from thymos.smell.formats.bme import SUFFIX
 from thymos_drivers.base import number
-from thymos_drivers.enose.bme_log import SUFFIX, BmeLog
+from thymos_drivers.enose.bme_log import BmeLog
 from thymos_drivers.enose.detect import Wish
 from thymos_drivers.enose.file import NoseFile
 from thymos_drivers.enose.i2c import I2cNose, open_i2c

@@ -15,12 +15,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thymos.errors import MediaError
 from thymos.samples import (
     CLIMATE,
     EndOfStream,
@@ -32,24 +30,13 @@ from thymos.samples import (
     StreamSpec,
     frozen,
 )
+from thymos.smell.formats import Recording, Row
+from thymos.smell.formats.bme import AIR_KEYS, ERROR, OHM, TAG, TIME, BmeCodec, BmeRawData
 from thymos.smell.validity import Validity
 from thymos_drivers.base import BaseSource
 from thymos_drivers.media_info import check_file
 
-SUFFIX = ".bmerawdata"
-MAX_BYTES = 256 * 2**20
-MAX_SENSORS = 16
-MAX_STEPS = 16
 NS_PER_MS = 1_000_000
-_MAX_MS = 1e12
-_KEYS = {
-    "sensor": "sensor_index",
-    "step": "heater_profile_step_index",
-    "ms": "timestamp_since_poweron",
-    "ohm": "resistance_gassensor",
-}
-_AIR = {"temperature": "temperature", "humidity": "relative_humidity", "pressure": "pressure"}
-_HINT = "a .bmerawdata file of BME AI-Studio is needed"
 
 
 @dataclass(slots=True)
@@ -104,59 +91,31 @@ def read_log(path: Path) -> Log:
     """Read a whole file.
 
     Raises:
-        MediaError: It is missing, empty, too large, or no such file.
+        MediaError: It is missing, empty, or no such file.
     """
     check_file(path)
-    if path.stat().st_size > MAX_BYTES:
-        raise MediaError(f"'{path}' is larger than {MAX_BYTES >> 20} MB", hint=_HINT)
-    data = _load(path)
-    try:
-        body, header = data["rawDataBody"], data.get("rawDataHeader", {})
-        keys = [str(column["key"]) for column in body["dataColumns"]]
-        where = {name: keys.index(key) for name, key in _KEYS.items()}
-        rows = list(body["dataBlock"])
-    except (KeyError, TypeError, ValueError, AttributeError) as err:
-        raise MediaError(f"'{path}' lacks {err}", hint=_HINT) from err
-    for name, key in (*_AIR.items(), ("tag", "label_tag"), ("error", "error_code")):
-        if key in keys:
-            where[name] = keys.index(key)
-    corrupt: list[int] = []
-    cycles = tuple(_cycles(rows, where, len(keys), corrupt))
+    recording = BmeRawData().read(path, strict=False)
+    codec = recording.codec
+    assert isinstance(codec, BmeCodec)  # noqa: S101  what that reader gives
+    cycles = tuple(_cycles(recording.rows(), codec))
     steps = tuple(sorted({key for cycle in cycles for key in cycle.ohm}))
-    if not steps:
-        raise MediaError(f"'{path}' holds no reading", hint=_HINT)
-    return Log(cycles, steps, len(corrupt), _labels(path), _facts(header))
+    return Log(cycles, steps, recording.damage.rows, codec.labels, _facts(recording))
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8-sig", errors="replace"))
-    except (ValueError, RecursionError) as err:
-        raise MediaError(f"'{path}' is no JSON: {err}", hint=_HINT) from err
-    if not isinstance(data, dict):
-        raise MediaError(f"'{path}' is JSON of another kind", hint=_HINT)
-    return data
-
-
-def _cycles(
-    rows: list[Any], where: dict[str, int], width: int, corrupt: list[int]
-) -> Iterator[Cycle]:
+def _cycles(rows: Iterator[Row], codec: BmeCodec) -> Iterator[Cycle]:
     """Rows to cycles: one ends when a sensor and step comes again."""
     cycle, tags, air = Cycle(), Counter[int](), _Means()
-    for n, row in enumerate(rows):
-        cells = _numbers(row, where) if isinstance(row, list) and len(row) == width else None
-        if cells is None:
-            corrupt.append(n)
-            continue
-        key = (int(cells["sensor"]), int(cells["step"]))
+    for row in rows:
+        key = codec.check(row.cells)
+        said = codec.numbers(row.cells)
         if key in cycle.ohm:
             yield _closed(cycle, tags, air)
             cycle, tags, air = Cycle(), Counter[int](), _Means()
-        cycle.ohm[key], cycle.t_ms = cells["ohm"], cells["ms"]
-        if cells.get("error", 0.0):
+        cycle.ohm[key], cycle.t_ms = said[OHM], said[TIME]
+        if said.get(ERROR, 0.0):
             cycle.faulty.add(key)
-        tags[int(cells.get("tag", 0.0))] += 1
-        air.add({name: cells[name] for name in _AIR if name in cells})
+        tags[int(said.get(TAG, 0.0))] += 1
+        air.add({name: said[key_] for name, key_ in AIR_KEYS.items() if key_ in said})
     if cycle.ohm:
         yield _closed(cycle, tags, air)
 
@@ -169,7 +128,7 @@ def _closed(cycle: Cycle, tags: Counter[int], air: _Means) -> Cycle:
 
 class _Means:
     def __init__(self) -> None:
-        self._rows: dict[str, list[float]] = {name: [] for name in _AIR}
+        self._rows: dict[str, list[float]] = {name: [] for name in AIR_KEYS}
 
     def add(self, air: dict[str, float]) -> None:
         for name, value in air.items():
@@ -179,38 +138,9 @@ class _Means:
         return {name: float(np.mean(row)) for name, row in self._rows.items() if row}
 
 
-def _numbers(row: list[Any], where: dict[str, int]) -> dict[str, float] | None:
-    """The cells of a row by name; None if one that is needed is no sensible number."""
-    found: dict[str, float] = {}
-    for name, position in where.items():
-        value = row[position]
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            value = math.nan
-        if not abs(value) < _MAX_MS:  # NaN, too large
-            if name in ("sensor", "step", "ms"):
-                return None
-            continue
-        found[name] = float(value)
-    found.setdefault("ohm", math.nan)
-    fits = 0 <= found["sensor"] < MAX_SENSORS and 0 <= found["step"] < MAX_STEPS
-    return found if fits else None
-
-
-def _labels(path: Path) -> dict[int, str]:
-    """Names of the tags; a label file that is missing or broken gives none."""
-    beside = path.with_suffix(".bmelabelinfo")
-    try:
-        if beside.stat().st_size > 2**20:
-            return {}
-        rows = json.loads(beside.read_text(encoding="utf-8-sig"))["labelInformation"]
-        return {int(row["labelTag"]): str(row["labelName"])[:120] for row in rows}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return {}
-
-
-def _facts(header: object) -> dict[str, str]:
+def _facts(recording: Recording) -> dict[str, str]:
     wanted = {"boardId": "serial_number", "firmwareVersion": "firmware", "dateCreated_ISO": "began"}
-    known = header if isinstance(header, dict) else {}
+    known = json.loads(recording.noses[0].extra["file.header"])
     return {name: str(known[key])[:120] for key, name in wanted.items() if key in known}
 
 

@@ -1,20 +1,17 @@
-"""Electronic-nose recordings as CSV.
+"""Electronic-nose recordings as text tables: CSV of any kind, and what the archives have.
 
-Read are: SmellNet (a header, no time), OpenSmell Exchange (`timestamp` in seconds), our own
-(`t_s,NO2 [ohm],CO [ohm]…`), and any CSV with a header that names its columns. Columns are found by
-name, units stand in brackets (ohm, volt, ppm; else counts). Where there is no time column the rate
-is what the caller says, else 1 Hz, and each stamp is flagged TIME_ESTIMATED. Bosch `.bmerawdata` is
-read by `bme_log`.
+What a file is, and what its columns mean, is found out by `thymos.smell.formats`. Where there is no
+time column the rate is what the caller says, else what the format declares, else 1 Hz, and each
+stamp is flagged TIME_ESTIMATED. Bosch `.bmerawdata` is read by `bme_log`.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -31,28 +28,25 @@ from thymos.samples import (
     StreamSpec,
     frozen,
 )
+from thymos.smell.formats import Recording
+from thymos.smell.formats import read as read_file
+from thymos.smell.frame import F64, Fault, Nose, SmellFrame, TimeSource
 from thymos.smell.validity import Validity
 from thymos_drivers.base import BaseSource
-from thymos.smell.formats.columns import climate_value, read_header
 from thymos_drivers.media_info import check_file
 
-DEFAULT_RATE_HZ = 1.0
-_HINT = "a header line with column names is needed, for example t_s,NO2,CO"
-_MAX_FIELD = 65536
 PREVIEW_ROWS = 200
-MAX_LENGTH_S = 1e9
+MAX_LENGTH_NS = 10**9 * NS_PER_S
 """A stamp further away than this (32 years) is damaged."""
-MAX_STEP_S = 20.0
-"""No nose is slower than this; a larger step is in milliseconds."""
 
 
 class NoseFile(BaseSource):
-    """Readings from a CSV file, streamed.
+    """Readings from a file, streamed.
 
     Args:
         path: The file.
         stream: Stream name.
-        rate_hz: Rate of a file without a time column; None for 1 Hz.
+        rate_hz: Rate of a file without a time column; None for what it declares, or 1 Hz.
         origin: Recorded or simulated.
     """
 
@@ -70,149 +64,140 @@ class NoseFile(BaseSource):
         super().__init__(spec)
         self.path = Path(path)
         self._rate_hz = rate_hz
-        self._file: IO[str] | None = None
-        self._rows: Iterator[list[str]] = iter(())
+        self._recording: Recording | None = None
+        self._frames: Iterator[SmellFrame] = iter(())
 
     def read(self, timeout_s: float = 1.0) -> Sample | None:
-        """Return the next reading; rows of another length or without numbers are counted."""
+        """Return the next reading; rows that are damaged are counted."""
         self._check_open()
         while True:
-            row = self._next_row()
-            if row is None:
+            frame = next(self._frames, None)
+            self._count_damage()
+            if frame is None:
                 if self._counters.corrupt:
                     self._say(Health.DEGRADED, f"{self._counters.corrupt} unreadable rows")
                 raise EndOfStream
-            sample = self._sample(row)
+            sample = self._sample(frame)
             if sample is not None:
                 self._counters.received += 1
                 return sample
-            self._counters.corrupt += 1
-            self._seq += 1
-            self._hole = True
+            self._lost += 1
 
     def _open(self) -> None:
         check_file(self.path)
-        self._seq, self._hole, self._first_s, self._last_ns = 0, False, None, None
-        self._file = self.path.open(encoding="utf-8-sig", errors="replace", newline="")
-        sample = self._file.read(65536)
-        if "\x00" in sample:
-            raise MediaError(f"'{self.path}' is not a CSV file (binary)", hint=_HINT)
-        self._file.seek(0)
-        head = sample.split("\n", 1)[0]
-        mark = next((m for m in (",", ";", "\t") if m in head), ",")
-        self._rows = csv.reader(self._file, delimiter=mark)
-        header = self._next_row() or []
-        names = tuple(name.strip() for name in header)
-        if not names or any(_number(n) is not None and n.lower() != "nan" for n in names):
-            raise MediaError(f"'{self.path}' has no header line", hint=_HINT)
-        self._columns = read_header(names)
-        self._width = len(names)
-        if not self._columns.gas or len(self._columns.gas) > 256:
-            raise MediaError(f"'{self.path}' names no gas channel", hint=_HINT)
-        self._climate = tuple(self._columns.climate)
-        self._checks = Validity(self._columns.names, self._columns.unit, self._climate)
-        self._describe(names, sample.splitlines()[1:PREVIEW_ROWS], mark)
+        recording = read_file(self.path, strict=False)
+        if not isinstance(recording, Recording) or len(recording.noses) != 1:
+            raise MediaError(
+                f"'{self.path}' holds no readings of one nose",
+                hint="thymos smell check tells what it is, thymos smell convert may help",
+            )
+        first = list(islice(recording.frames(), PREVIEW_ROWS))
+        nose = recording.noses[0]
+        unit = nose.channels[0].unit
+        # A resistance beside raw counts is a second instrument in another unit (SmellNet).
+        self._shown = [i for i, channel in enumerate(nose.channels) if channel.unit == unit]
+        self._nose = Nose(
+            nose.model, nose.serial, tuple(nose.channels[i] for i in self._shown), nose.air,
+            frame_id=self._spec.frame_id,
+        )  # fmt: skip
+        names = tuple(channel.name for channel in self._nose.channels)
+        self._checks = Validity(names, unit, nose.air)
+        self._lost, self._next_seq, self._last_ns = 0, 0, None
+        self._recording, self._frames = recording, recording.frames()
+        self._describe(first, nose, names, unit)
 
-    def _describe(self, names: tuple[str, ...], preview: list[str], mark: str) -> None:
-        """Find out the unit of the time column and the real rate from the first rows."""
-        columns = self._columns
-        rate = self._rate_hz or DEFAULT_RATE_HZ
-        facts = {"time": f"assumed, {rate:g} Hz"}
-        if columns.time is not None:
-            cells = [line.split(mark) for line in preview]
-            times = [_number(row[columns.time]) for row in cells if len(row) == self._width]
-            gaps = np.diff(np.array([t for t in times if t is not None and math.isfinite(t)]))
-            gap = float(np.median(gaps)) if gaps.size else 0.0
-            named_ms = "ms" in names[columns.time].lower()
-            # A column that is called seconds and steps by 500 holds milliseconds.
-            self._unit_s = 1e-3 if named_ms or gap > MAX_STEP_S else 1.0
-            rate = 1.0 / (gap * self._unit_s) if gap > 0 else rate
-            facts = {"time": "from the file, in " + ("ms" if self._unit_s < 1 else "s")}
-            # Our own column counts from the start of the session, which others may share.
-            self._first_s = 0.0 if names[columns.time] == "t_s" else None
+    def _describe(
+        self, first: list[SmellFrame], nose: Nose, names: tuple[str, ...], unit: str
+    ) -> None:
+        """Find out the real rate from the first rows."""
+        rate = self._rate_hz or nose.rate_hz
+        self._by_row = not first or first[0].time_source is TimeSource.ROW
+        facts = {"time": "from the file"}
+        if self._by_row:
+            gaps = [frame.t_ns for frame in first[1:2]]
+            rate = rate or (NS_PER_S / gaps[0] if gaps and gaps[0] > 0 else 1.0)
+            facts = {"time": f"assumed, {rate:g} Hz"}
+        else:
+            gap = float(np.median(np.diff([frame.t_ns for frame in first]))) if first[1:] else 0.0
+            rate = NS_PER_S / gap if gap > 0 else rate or 1.0
         self._period_ns = int(NS_PER_S / rate)
+        # Our own column counts from the start of the session, which others may share.
+        own = self._recording is not None and "t_s" in self._recording.dialect.names
+        self._first_ns = 0 if own else None
         self._spec = replace(
             self._spec,
             rate_hz=rate,
-            shape=(len(columns.gas) + len(self._climate),),
-            unit=columns.unit,
-            channels=columns.names + self._climate,
-            extra=facts | {f"unit.{name}": CLIMATE[name] for name in self._climate},
+            shape=(len(names) + len(nose.air),),
+            unit=unit,
+            channels=names + nose.air,
+            extra=facts
+            | ({"model": nose.model} if nose.model != "unknown" else {})
+            | {f"unit.{name}": CLIMATE[name] for name in nose.air},
         )
         self._say(Health.OK)
 
     def _close(self) -> None:
-        self._rows = iter(())
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._frames, self._recording = iter(()), None
 
-    def _next_row(self) -> list[str] | None:
-        while True:
-            try:
-                row = next(self._rows, None)
-            except (csv.Error, ValueError, OSError):
-                self._counters.corrupt += 1
-                if self._file is None or self._file.closed:
-                    return None
-                continue
-            if row is None or any(cell.strip() for cell in row):
-                return row
+    def _count_damage(self) -> None:
+        damaged = self._recording.damage.rows if self._recording is not None else 0
+        self._counters.corrupt = damaged + self._lost
 
-    def _sample(self, row: list[str]) -> Sample | None:
-        if len(row) != self._width or any(len(cell) > _MAX_FIELD for cell in row):
-            return None
-        columns = self._columns
-        cells = [_number(row[i]) for i in (*columns.gas, *columns.climate.values())]
-        numbers = [value for value in cells if value is not None]
-        if len(numbers) < len(cells):
-            return None
-        gas = len(columns.gas)
-        air = map(climate_value, columns.climate, numbers[gas:])
-        time = self._time(row)
+    def _sample(self, frame: SmellFrame) -> Sample | None:
+        time = self._time(frame)
         if time is None:
             return None
         t_ns, flags = time
-        values, note = self._checks.check(np.array([*numbers[:gas], *air], dtype=np.float64))
-        flags |= Flag.GAP_BEFORE if self._hole else Flag.OK
+        flags |= Flag.GAP_BEFORE if frame.seq != self._next_seq else Flag.OK
+        self._next_seq = frame.seq + 1
+        gas = frame.values[self._shown]
+        values, note = self._checks.check(np.concatenate([gas, _air(frame)]))
         flags |= Flag.CLIPPED if self._checks.clipped else Flag.OK
-        flags |= Flag.INVALID if bool(np.isnan(values[:gas]).all()) else Flag.OK
-        self._hole = False
-        sample = Sample(self._spec.name, self._seq, t_ns, t_ns, frozen(values), flags, note)
-        self._seq += 1
-        return sample
+        flags |= Flag.INVALID if bool(np.isnan(values[: len(gas)]).all()) else Flag.OK
+        smell = self._told(frame, gas, t_ns, flags, note)
+        return Sample(
+            self._spec.name, frame.seq, t_ns, t_ns, frozen(values), flags, note, smell=smell
+        )
 
-    def _time(self, row: list[str]) -> tuple[int, Flag] | None:
+    def _told(self, frame: SmellFrame, gas: F64, t_ns: int, flags: Flag, note: str) -> SmellFrame:
+        faults = self._checks.faults
+        air = zip(frame.nose.air, faults[len(gas) :], strict=True)
+        return replace(
+            frame,
+            nose=self._nose,
+            t_ns=t_ns,
+            t_recv_ns=t_ns,
+            values=gas,
+            faults=faults[: len(gas)],
+            air_faults={name: fault for name, fault in air if fault is not Fault.NONE},
+            flags=flags,
+            note=note,
+        )
+
+    def _time(self, frame: SmellFrame) -> tuple[int, Flag] | None:
         """Time since the first row; a clock that falls back is continued and flagged."""
-        if self._columns.time is None:
-            return self._seq * self._period_ns, Flag.TIME_ESTIMATED
-        value = _number(row[self._columns.time])
-        if value is None or not math.isfinite(value):
+        if self._by_row:
+            return frame.seq * self._period_ns, Flag.TIME_ESTIMATED
+        self._first_ns = frame.t_ns if self._first_ns is None else self._first_ns
+        t_ns = frame.t_ns - self._first_ns
+        if abs(t_ns) > MAX_LENGTH_NS:
             return None
-        seconds = value * self._unit_s
-        self._first_s = seconds if self._first_s is None else self._first_s
-        if abs(seconds - self._first_s) > MAX_LENGTH_S:
-            return None
-        t_ns = round((seconds - self._first_s) * NS_PER_S)
         flags = Flag.OK
         if self._last_ns is not None and t_ns <= self._last_ns:
-            self._first_s -= (self._last_ns + self._period_ns - t_ns) / NS_PER_S
+            self._first_ns -= self._last_ns + self._period_ns - t_ns
             t_ns = self._last_ns + self._period_ns
             flags = Flag.TIME_JUMP | Flag.TIME_ESTIMATED
         self._last_ns = t_ns
         return t_ns, flags
 
-    _first_s: float | None
+    _first_ns: int | None
     _last_ns: int | None
-    _unit_s: float
 
 
-def _number(text: str) -> float | None:
-    """The number in a cell; NaN if it is empty, None if it is no number."""
-    text = text.strip()
-    if not text:
-        return math.nan
-    try:
-        return float(text)
-    except ValueError:
-        return None
+def _air(frame: SmellFrame) -> list[float]:
+    said = {
+        "temperature": frame.temperature_celsius,
+        "humidity": frame.humidity_percent,
+        "pressure": frame.pressure_hpa,
+    }
+    return [said.get(name, math.nan) for name in frame.nose.air]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from thymos.smell.formats.base import PREVIEW_ROWS, Dialect, FormatError, Recording, Row
 from thymos.smell.formats.bme_config import BoardConfig, parse_config, parse_labels, read_json
 from thymos.smell.formats.cells import ns_written, number, style_of, to_ns, written
-from thymos.smell.formats.json_rows import Block, Frame
+from thymos.smell.formats.json_rows import Block
 from thymos.smell.formats.opening import Head, look
 from thymos.smell.formats.tables import (
     AIR,
@@ -49,7 +49,7 @@ OHM, STEP, TAG, ERROR = (
     "label_tag",
     "error_code",
 )
-_AIR_KEYS = {
+AIR_KEYS = {
     "temperature": "temperature",
     "humidity": "relative_humidity",
     "pressure": "pressure",
@@ -70,12 +70,12 @@ class BmeCodec:
     def __init__(
         self, dialect: Dialect, noses: dict[int, Nose], labels: dict[int, str], anchor_ns: int
     ) -> None:
-        self._dialect, self._labels, self._anchor = dialect, labels, anchor_ns
+        self._dialect, self.labels, self._anchor = dialect, labels, anchor_ns
         self._by_sensor = noses
         self.noses = tuple(noses.values())
         at = {key: i for i, key in enumerate(dialect.names)}
         self._at = at
-        self._air = {name: at[key] for name, key in _AIR_KEYS.items() if key in at}
+        self._air = {name: at[key] for name, key in AIR_KEYS.items() if key in at}
 
     def check(self, cells: tuple[str, ...]) -> tuple[int, int]:
         """Sensor and step of a row.
@@ -93,6 +93,14 @@ class BmeCodec:
         for i in self._air.values():
             number(cells[i])
         return sensor, step
+
+    def numbers(self, cells: tuple[str, ...]) -> dict[str, float]:
+        """The cells of a sound row that are numbers, by the key of their column."""
+        found = {}
+        for key, i in self._at.items():
+            with suppress(ValueError):
+                found[key] = number(cells[i])
+        return found
 
     def _whole(self, cells: tuple[str, ...], key: str) -> int:
         try:
@@ -142,7 +150,7 @@ class BmeCodec:
     def _odorants(self, cells: tuple[str, ...]) -> tuple[Odorant, ...]:
         text = cells[self._at[TAG]] if TAG in self._at else ""
         tag = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-        name = self._labels.get(tag, "")
+        name = self.labels.get(tag, "")
         return (Odorant(name),) if tag >= FIRST_SPECIMEN and name else ()
 
     def decode(self, frame: SmellFrame) -> list[str]:
@@ -184,15 +192,12 @@ class BmeRawData:
         """Open a log; see `Format.read`. The values are in ohm already."""
         look(path)
         block = Block(path, strict=strict, hint=HINT)
-        around = block.around()
-        names = _names(path, around)
-        labels, sidecars, warnings = _labels(path)
-        config = _config(around.data, warnings)
-        scout = BmeCodec(Dialect("", names, (), ()), {}, {}, 0)
-        first = list(islice(_checked(block, scout), PREVIEW_ROWS))
-        seen = _seen(block, scout)
+        scout = _Scout(path, block)
+        around, names, first, seen = scout.around, scout.names, scout.first, scout.seen
         if not first:
             raise FormatError(path, "holds no reading", hint=HINT)
+        labels, sidecars, warnings = _labels(path)
+        config = _config(around.data, warnings)
         layouts = [row.layout for row in first]
         dialect = Dialect(
             preamble=around.preamble,
@@ -252,17 +257,53 @@ def _checked(block: Block, codec: BmeCodec) -> Iterator[Row]:
         yield row
 
 
-def _seen(block: Block, codec: BmeCodec) -> dict[int, int]:
-    """Sensor → number of its heater steps, over the whole file."""
-    found: dict[int, int] = {}
-    for row in _checked(block, codec):
-        sensor, step = codec.check(row.cells)
-        found[sensor] = max(found.get(sensor, 0), step + 1)
-    return found
+class _Scout:
+    """Goes over a log once: its frame, its first rows, and the steps of each sensor.
+
+    Attributes:
+        around: The JSON without its rows.
+        names: Keys of the columns.
+        first: The first rows.
+        seen: Sensor → number of its heater steps, over the whole file.
+    """
+
+    def __init__(self, path: Path, block: Block) -> None:
+        self._block = block
+        self.first: list[Row] = []
+        self.seen: dict[int, int] = {}
+        try:
+            self._use(_names(path, block.head(), late=True))
+            self.around = block.around(self._visit)
+            _names(path, self.around.data)
+        except _LateError:  # the columns stand behind the rows
+            self.around = block.around()
+            self._use(_names(path, self.around.data))
+            for row in block.rows():
+                self._visit(row)
+
+    def _use(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self._codec = BmeCodec(Dialect("", names, (), ()), {}, {}, 0)
+
+    def _visit(self, row: Row) -> None:
+        try:
+            sensor, step = self._codec.check(row.cells)
+        except ValueError as err:
+            self._block.reject(row, f"row {row.seq + 1}: {err}")
+            return
+        self.seen[sensor] = max(self.seen.get(sensor, 0), step + 1)
+        if len(self.first) < PREVIEW_ROWS:
+            self.first.append(row)
 
 
-def _names(path: Path, around: Frame) -> tuple[str, ...]:
-    body = around.data.get("rawDataBody")
+class _LateError(Exception):
+    """The columns are not known yet."""
+
+
+def _names(path: Path, data: dict[str, Any], *, late: bool = False) -> tuple[str, ...]:
+    body = data.get("rawDataBody")
+    if late and not (isinstance(body, dict) and "dataColumns" in body):
+        raise _LateError
     try:
         if not isinstance(body, dict) or body["dataBlock"] != []:
             raise KeyError("rawDataBody")
@@ -352,7 +393,7 @@ def _noses(
             model=f"{config.model} {config.board}".strip(),
             serial=f"{board}/s{sensor}" if board else f"s{sensor}",
             channels=channels,
-            air=tuple(name for name, key in _AIR_KEYS.items() if key in names),
+            air=tuple(name for name, key in AIR_KEYS.items() if key in names),
             tick_hz=1000.0,
             extra={**told, PREFIX + "header": json.dumps(known), "session": session,
                    SENSOR: str(sensor)},

@@ -85,6 +85,8 @@ def to_ns(text: str, unit_ns: int) -> int:
     Raises:
         ValueError: It is no time, or none within 3000 years.
     """
+    if text.isdigit() and text.isascii() and len(text) < 11:
+        return int(text) * unit_ns
     try:
         found = int((Decimal(text.strip('"')) * unit_ns).to_integral_value())
     except (InvalidOperation, OverflowError, ValueError):

@@ -211,9 +211,9 @@ def _write_own(to: str, out: Path, frames: Iterable[SmellFrame]) -> None:
     elif to == MCAP:
         write_frames(out, frames)
     else:
-        from thymos.smell.parquet import write
+        from thymos.smell import parquet
 
-        write(out, frames)
+        parquet.write_frames(out, frames)
 
 
 def _own_frames(path: Path, kind: str) -> Iterator[SmellFrame]:
@@ -223,6 +223,6 @@ def _own_frames(path: Path, kind: str) -> Iterator[SmellFrame]:
         return read_lines(path)
     if kind == MCAP:
         return read_frames(path)
-    from thymos.smell.parquet import read as read_table
+    from thymos.smell import parquet
 
-    return read_table(path)
+    return parquet.read_frames(path)

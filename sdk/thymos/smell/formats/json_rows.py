@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from thymos.errors import MediaError
 from thymos.smell.formats.base import SALVAGE, Damage, FormatError, Row
@@ -23,9 +23,12 @@ _BEGIN = re.compile(r'(?<!\\)"dataBlock"\s*:\s*\[')
 _ROW = re.compile(r"[\s,]*\[[^\[\]]*\]")
 _END = re.compile(r"\s*\]")
 _BETWEEN = re.compile(r"(\s*,\s*)")
-_SCALAR = re.compile(
-    r'-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|NaN|-?Infinity|"[^"\\,\[\]]*"'
+_ONE = (
+    r"(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|NaN|-?Infinity"
+    r'|"[^"\\,\[\]]*")'
 )
+_SCALAR = re.compile(_ONE)
+_SCALARS = re.compile(rf"{_ONE}(?:\s*,\s*{_ONE})*")
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
 _CLOSES = {"{": "}", "[": "]"}
 
@@ -43,7 +46,7 @@ class Frame:
 
     preamble: str
     tail: str
-    data: dict[str, object]
+    data: dict[str, Any]
     rows: int
 
 
@@ -72,15 +75,27 @@ class Block:
         with self._open() as file:
             return self._preamble(file)[0]
 
-    def around(self) -> Frame:
+    def head(self) -> dict[str, Any]:
+        """The JSON before the rows, closed there; empty if it cannot be closed."""
+        preamble = self.preamble()
+        try:
+            data = json.loads(preamble.removeprefix("\ufeff") + _closing(preamble))
+        except (ValueError, RecursionError):
+            return {}
+        return data if isinstance(data, dict) else {}
+
+    def around(self, visit: Callable[[Row], None] = lambda _: None) -> Frame:
         """Read over the whole file once, and check that it is JSON apart from its rows.
+
+        Args:
+            visit: Is shown each row.
 
         Raises:
             FormatError: It is damaged (strict), or its head is.
         """
         preamble = self.preamble()
-        for _ in self.rows():
-            pass
+        for row in self.rows():
+            visit(row)
         try:
             data = json.loads(preamble.removeprefix("\ufeff") + self.tail)
         except (ValueError, RecursionError) as err:
@@ -154,7 +169,9 @@ class Block:
         pieces = _BETWEEN.split(body)
         cells = tuple(pieces[::2])
         begin = line + before.count("\n")
-        wrong = next((cell for cell in cells if not _SCALAR.fullmatch(cell)), None)
+        wrong = None
+        if _SCALARS.fullmatch(body) is None:
+            wrong = next((cell for cell in cells if not _SCALAR.fullmatch(cell)), body)
         if wrong is not None or before.strip() != ("," if seq else ""):
             comma = "a comma too many or too few before it"
             what = comma if wrong is None else f"'{wrong[:20]}' is no number"
