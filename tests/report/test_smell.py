@@ -119,6 +119,7 @@ def test_an_onset_is_an_interval_not_a_line(full: SmellTrace) -> None:
     assert [float(v) for v in bar.groups()] == pytest.approx([15.0, 5.0])
     assert float(known[1]) == pytest.approx(100 * 12.4 / 60, 0.001)
     assert when(full.events[0], Axis(0, 60 * S)) == "between 9.0 and 12.0 s"
+    assert when(full.events[0], Axis(10 * S, 60 * S)) == "before 2.0 s"
 
 
 def test_the_stack_of_classes_is_whole_and_empty_where_nothing_smelt(trace: SmellTrace) -> None:

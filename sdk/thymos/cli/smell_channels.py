@@ -62,7 +62,7 @@ def channel_table(view: SmellView, width: int, rows: int = MAX_ROWS) -> Table:
 def _cells(channel: ChannelView, scale: float, bar: int, room: int) -> list[Text]:
     name, value = Text(f" {clean(channel.name)}"), Text(_reading(channel.value, channel.unit))
     if channel.why:
-        word = _FAULT.get(channel.fault, "not used")
+        word = _FAULT.get(channel.fault, "no clean air")
         return [name, value, Text("·" * bar, style="dim"), Text("–", style="yellow"),
                 Text(word, style="yellow")]  # fmt: skip
     strong = abs(channel.response) > channel.threshold

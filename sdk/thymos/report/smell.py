@@ -27,6 +27,7 @@ from thymos.smell.view import FAULT_WORDS, HOW_WORDS, EventView, by_sensor
 
 MAX_LANES = 24
 MAX_CLASSES = 7
+ROOM = 9  # percent of the width that a name needs
 LEAST_SHARE = 0.02  # of a class to get a colour of its own
 _PHASE_WORDS = {
     Phase.UNKNOWN: "no clean air known yet",
@@ -101,6 +102,8 @@ def when(event: EventView, axis: Axis) -> str:
     early, late = axis.told(event.earliest_ns), axis.told(event.latest_ns)
     if early == late:
         return f"at {late}"
+    if event.earliest_ns < axis.t0_ns:
+        return f"before {late}"
     if early.endswith(" s") and late.endswith(" s"):
         early = early.removesuffix(" s")
     return f"between {early} and {late}"
@@ -120,7 +123,7 @@ def _phase_lane(trace: SmellTrace, axis: Axis) -> Html:
     blocks = [
         el(
             "i",
-            el("span", _PHASE_WORDS[phase]),
+            el("span", _PHASE_WORDS[phase]) if axis.x(t1) - axis.x(t0) > ROOM else None,
             class_=f"phase {phase.value}",
             style=axis.place(t0, t1),
             title=f"{_PHASE_WORDS[phase]}, {axis.told(t0)} to {axis.told(t1)}",
@@ -282,32 +285,28 @@ def _unchanged(trace: SmellTrace, members: list[int], full: float) -> Html:
     )
 
 
-def strongest(
-    trace: SmellTrace,
-    members: list[int],
-    stretches: Run,
-    axis: Axis,
-) -> tuple[str, str]:
+def strongest(trace: SmellTrace, members: list[int], stretches: Run, axis: Axis) -> tuple[str, str]:
     """The largest answer in words, and why the channels were not used, if that happened."""
     top = (0.0, 0, -1)
     for t0, _, part in stretches:
+        answer = part.response
         for k in members:
-            if math.isfinite(part.response[k]) and abs(part.response[k]) > abs(top[0]):
-                top = (float(part.response[k]), t0, k)
+            if math.isfinite(answer[k]) and abs(answer[k]) > abs(top[0]):
+                top = (float(answer[k]), t0, k)
     faults = sorted({f.value for k in members for *_, f in trace.unusable(k)})
     why = "; ".join(FAULT_WORDS[Fault(f)] for f in faults)
     if top[2] < 0:
-        return "no response is known.", why
+        return "no response is known." if not why else f"not used: {why}.", ""
+    at = axis.told(top[1]).replace(" ", "\u00a0")
     step = f" ({trace.view.channels[top[2]].name})" if len(members) > 1 else ""
     change = f"{top[0]:+.0%}".replace("-", "−")
-    return f"at most {change}{step} at {axis.told(top[1])}.", why
+    return f"at most {change}{step} at {at}.", why
 
 
 def _bad_marks(trace: SmellTrace, members: list[int], axis: Axis) -> list[Html]:
-    if len(members) > 1:  # of a sensor: where none of its steps could be used
-        return []
+    """Where a channel (of a sensor: none of its steps) could be used."""
     return [
         el("i", class_="bad", style=axis.place(t0, t1),
            title=f"{axis.told(t0)} to {axis.told(t1)}: {FAULT_WORDS[fault]}")
-        for t0, t1, fault in trace.unusable(members[0])
+        for t0, t1, fault in trace.unusable(*members)
     ]  # fmt: skip

@@ -98,13 +98,15 @@ class SmellBin:
         order = list(Phase)
         return max(self.phases, key=lambda p: (self.phases[p], order.index(p)))
 
-    def fault(self, channel: int) -> Fault:
-        """Why a channel was not used, if that holds for half of the readings or more."""
-        here = {f: n for (k, f), n in self.faults.items() if k == channel}
-        if 2 * sum(here.values()) < self.readings or not here:
-            return Fault.NONE
-        order = list(Fault)
-        return max(here, key=lambda f: (here[f], -order.index(f)))
+    def unusable(self) -> dict[int, Fault]:
+        """Why channels were not used, of those that were not in half of the readings or more."""
+        total: dict[int, int] = {}
+        worst: dict[int, tuple[int, Fault]] = {}
+        for (channel, fault), n in self.faults.items():
+            total[channel] = total.get(channel, 0) + n
+            if channel not in worst or n > worst[channel][0]:
+                worst[channel] = (n, fault)
+        return {k: worst[k][1] for k, n in total.items() if 2 * n >= self.readings}
 
 
 @dataclass(slots=True)
@@ -125,6 +127,9 @@ class SmellTrace:
     events: tuple[EventView, ...] = ()
     left_out: int = 0
     alarms: tuple[DangerView, ...] = ()
+    _faulty: list[tuple[int, int, dict[int, Fault]]] | None = field(
+        default=None, init=False, repr=False
+    )
 
     def stretches(self) -> list[tuple[int, int, SmellBin]]:
         """Bins in order of time, as (t0_ns, t1_ns, bin)."""
@@ -143,12 +148,17 @@ class SmellTrace:
                 out.append((t0, t1, part.phase))
         return out
 
-    def unusable(self, channel: int) -> list[tuple[int, int, Fault]]:
-        """When a channel was not used, and why; at most `MAX_SPANS`, nearest ones joined."""
+    def unusable(self, *channels: int) -> list[tuple[int, int, Fault]]:
+        """When none of these channels was used, and why; at most `MAX_SPANS`, nearest ones joined.
+
+        The reason is that of the first of them.
+        """
+        if self._faulty is None:
+            self._faulty = [(t0, t1, part.unusable()) for t0, t1, part in self.stretches()]
         found = [
-            (t0, t1, fault)
-            for t0, t1, part in self.stretches()
-            if (fault := part.fault(channel)) is not Fault.NONE
+            (t0, t1, faulty[channels[0]])
+            for t0, t1, faulty in self._faulty
+            if all(k in faulty for k in channels)
         ]
         gap = self.bin_ns
         spans = joined(found, gap)

@@ -59,6 +59,8 @@ EVENTS = {
     "odour_fading": "the smell begins to fade",
     "odour_cleared": "the air is clean again",
 }
+NO_CLEAN_AIR = "what it reads in clean air is not known"
+_CHANNEL_NOTE = "nose channel "  # such notes are told beside the channel
 _LEAP_NS = 300 * NS_PER_S  # a jump of the clock: what lies between was not perceived
 
 
@@ -114,7 +116,7 @@ class SmellWatch(Observer):
         with self._lock:
             self._perceiver.start(spec)
             self._spec = spec
-            self._gas = list(gas_channels(spec)) if spec.channels else list(range(spec.shape[-1]))
+            self._gas = list(gas_channels(spec))
             period_s = 1.0 / spec.rate_hz if spec.rate_hz > 0 else 1.0
             self._past = _Past(len(self._gas), max(1, min(600, math.ceil(period_s))))
 
@@ -230,7 +232,8 @@ class SmellWatch(Observer):
         while t_ns >= self._due_ns:
             window = Window(f"w{self._windows:06}", self._due_ns - NS_PER_S, self._due_ns, {})
             self._tell(self._perceiver.cues(window))
-            self._notes = self._perceiver.notes
+            notes = self._perceiver.notes
+            self._notes = tuple(n for n in notes if not n.startswith(_CHANNEL_NOTE))
             self._windows += 1
             self._due_ns += NS_PER_S
 
@@ -289,7 +292,7 @@ class SmellWatch(Observer):
 
     def _channels(self, signal: SignalView) -> tuple[ChannelView, ...]:
         assert self._spec is not None  # noqa: S101
-        names = self._spec.channels or tuple(f"ch{k}" for k in range(len(self._gas)))
+        names = self._spec.channels
         values = _payload(self._newest, self._spec)
         past = self._past.rows()
         return tuple(
@@ -300,7 +303,7 @@ class SmellWatch(Observer):
                 response=float(signal.response[k]),
                 threshold=float(signal.threshold[k]),
                 fault=signal.faults[k],
-                why=FAULT_WORDS.get(signal.faults[k], ""),
+                why=FAULT_WORDS.get(signal.faults[k], "") or _unknown(signal, k),
                 past=tuple(past[k]),
             )
             for k, at in enumerate(self._gas)
@@ -342,6 +345,12 @@ class SmellWatch(Observer):
 def air_of(found: Mapping[str, float]) -> AirView:
     """From values by the name of their channel."""
     return AirView(*(found.get(name, NAN) for name in ("temperature", "humidity", "pressure")))
+
+
+def _unknown(signal: SignalView, channel: int) -> str:
+    """A channel that gave no number while clean air was taken has nothing to be compared with."""
+    learnt = bool(signal.baseline.how)
+    return NO_CLEAN_AIR if learnt and not np.isfinite(signal.response[channel]) else ""
 
 
 def odour_of(state: SmellState | None, guess: OdourGuess | None) -> OdourView:
