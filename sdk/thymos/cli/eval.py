@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from thymos.cli.eval_enose import enose
 from thymos.cli.options import BackendOption, ConfigOption, JsonOption
-from thymos.cli.output import json_lines, stderr, stop_on_signals
+from thymos.cli.output import json_lines, progress_bar, stderr, stop_on_signals
 from thymos.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def _built_conflicts(folder: Path, out: Path | None, limit: int, json: bool) -> 
     from thymos.evaluate.conflict_set import Recipe
     from thymos.evaluate.conflict_show import show
 
-    with _progress("eval conflict") as advance:
+    with progress_bar("eval conflict") as advance:
         result = run(folder, recipe=Recipe(each=limit) if limit else None, progress=advance)
     content = jsonlib.dumps(result.data(), indent=1)
     place = out or Path("thymos-eval") / "conflict-built"
@@ -238,6 +238,9 @@ def _built_conflicts(folder: Path, out: Path | None, limit: int, json: bool) -> 
     else:
         show(result, typer.echo)
     stderr.print("written:", str(place / "result.json"), markup=False, soft_wrap=True)
+
+
+app.command()(enose)
 
 
 @app.command()
@@ -338,7 +341,7 @@ def _run(plan: Plan, json: bool, worst: int) -> None:
     from thymos.evaluate.runs.show import render
 
     def go() -> Result:
-        with stop_on_signals() as stop, _progress(f"eval {plan.task}") as advance:
+        with stop_on_signals() as stop, progress_bar(f"eval {plan.task}") as advance:
             result = run(plan, advance, stop)
             explain_worst(result, worst)
         return result
@@ -352,19 +355,3 @@ def _run(plan: Plan, json: bool, worst: int) -> None:
         Console(highlight=False).print(render(result, worst))
     made = write(result, plan.out)
     stderr.print("written:", ", ".join(map(str, made)), markup=False, soft_wrap=True)
-
-
-@contextmanager
-def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
-        line = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(line, completed=done, total=total)
