@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,7 @@ F64 = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 HIDDEN = 64
+STEPS_OF_FIT = 300
 RIDGE = 10.0
 LEAST_ROWS = 20
 """A gas needs so many rows in two batches at least."""
@@ -32,6 +34,7 @@ def fit_scans(scans: F64, owner: Ints, labels: Sequence[str], seed: int = 0) -> 
         MissingExtraError: scikit-learn is not installed.
     """
     try:
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.neural_network import MLPClassifier
     except ImportError as err:
         raise MissingExtraError("scikit-learn", "train") from err
@@ -40,8 +43,12 @@ def fit_scans(scans: F64, owner: Ints, labels: Sequence[str], seed: int = 0) -> 
     fill = np.nanmedian(logs, axis=0)
     table = scan_features(scans, fill)
     mean, spread = table.mean(axis=0), table.std(axis=0) + 1e-9
-    net = MLPClassifier((HIDDEN,), alpha=0.1, max_iter=1000, random_state=seed)
-    net.fit((table - mean) / spread, owner)
+    net = MLPClassifier(
+        (HIDDEN,), solver="lbfgs", alpha=1.0, max_iter=STEPS_OF_FIT, random_state=seed
+    )
+    with warnings.catch_warnings():  # that it would go on: so many steps are the recipe
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        net.fit((table - mean) / spread, owner)
     (w1, w2), (b1, b2) = net.coefs_, net.intercepts_
     arrays = {"mean": mean, "spread": spread, "fill": fill, "w1": w1, "b1": b1, "w2": w2, "b2": b2}
     return ScanModel(tuple(labels), arrays)

@@ -45,10 +45,11 @@ class Embedding:
 
 def code(features: F64, edges: F64) -> F64:
     """Piecewise linear code [n, features · bins] of [n, features], NaN where a feature is NaN."""
-    low, high = edges[:, :-1], edges[:, 1:]
-    width = np.ones_like(low)
-    np.subtract(high, low, out=width, where=np.isfinite(high))
-    raw = (features[:, :, None] - low) / width
+    high = edges[:, 1:]
+    there = np.isfinite(high)  # padding codes nothing
+    low = np.where(there, edges[:, :-1], 0.0)
+    width = np.where(there, high, 1.0) - low
+    raw = np.where(there, (features[:, :, None] - low) / width, 0.0)
     return np.clip(raw, 0.0, 1.0).reshape(len(features), -1)
 
 

@@ -28,7 +28,7 @@ RUNS, STEPS = 5, 10
 SCHEMA = "thymos.scans/1"
 FLOOR = 1e-3
 """Least probability of a scan: one bad scan of eight does not overrule the others."""
-SHA256 = "26c114c1e450eaa7fbe414b6ea7aa406fb5fde35b5efdde85b4d4758df63db4c"
+SHA256 = "196ee6801ab83fe8d2b784a859e5bd09bafb0e68c49936e8b5828bdc67b4cd9a"
 _MAX_BYTES = 1_000_000
 
 
