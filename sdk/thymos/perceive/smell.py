@@ -22,7 +22,7 @@ from thymos.perceive.clean_air import known_air, load_clean_air, load_climate
 from thymos.perceive.smell_cues import FADED, Reading, Summary, Wafted
 from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec, gas_channels
 from thymos.smell.frame import F64, BaselineAir, Fault, SmellFrame
-from thymos.smell.meaning import DangerWatch, Sniff, cues_of_meaning
+from thymos.smell.meaning import DangerWatch, Sniff, cues_of_meaning, table
 from thymos.smell.recognise.guess import OdourGuess
 from thymos.smell.recognise.load import load_recogniser
 from thymos.smell.recognise.patterns import patterns_of
@@ -121,6 +121,7 @@ class SmellPerceiver:
             load(self._signal, config.smell_state)
         odours = None if clean is None else clean.odours
         self._namer = load_recogniser(spec) or patterns_of(gas, names, odours)
+        table()  # read now, not at the first smell
 
     def observe(self, sample: Sample) -> None:
         """Take a reading in."""

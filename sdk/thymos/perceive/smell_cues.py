@@ -115,11 +115,17 @@ class Summary:
         return found
 
     def _notes(self, baseline: Baseline) -> tuple[str, ...]:
-        notes = []
+        notes: list[str] = []
+        if not self._inside:
+            return ()
+        bad = ~np.isfinite(np.stack([r.response for r in self._inside]))
         for k, name in enumerate(self._names):
-            bad = [r for r in self._inside if not np.isfinite(r.response[k])]
-            if bad and len(bad) >= len(self._inside) / 2:
-                why = next((r.why_invalid for r in bad if r.why_invalid), "no number")
+            if 2 * int(bad[:, k].sum()) >= len(bad):
+                why = "no number"
+                for i in np.flatnonzero(bad[:, k]).tolist():
+                    if self._inside[i].why_invalid:
+                        why = self._inside[i].why_invalid
+                        break
                 if baseline.level is not None and not np.isfinite(baseline.level[k]):
                     why = "its reading in clean air is not known"
                 notes.append(f"nose channel {name} is not used: {why}")
