@@ -23,22 +23,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).parent
 CASES = HERE / "cases"
-sys.path[:0] = [str(HERE.parent / "drivers"), str(HERE.parent / "helpers")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "drivers"), str(HERE.parent / "helpers")]
 
 GUIDED = "--atheris" in sys.argv
 if GUIDED:
     import atheris
 
-    hook = atheris.instrument_imports(include=["thymos_drivers.enose"])
+    hook = atheris.instrument_imports(include=["thymos_drivers.enose", "thymos.smell.formats"])
 else:
     hook = contextlib.nullcontext()
 
 with hook:  # libFuzzer follows the coverage of what is imported here
     import numpy as np
+    from fuzz_formats import CORPORA, NAMES, Formats
     from helpers_noses import ALL, BOOT, Cyranose, Firmware, Tue
 
     from thymos.errors import ThymosError
@@ -162,7 +164,7 @@ def unpack(case: bytes) -> list[bytes]:
     return found
 
 
-TARGETS: dict[str, Callable[[], Stream | File]] = {
+TARGETS: dict[str, Callable[[], Stream | File | Formats]] = {
     "text": lambda: Stream(TextDecoder),
     "named": lambda: Stream(lambda: TextDecoder(("NO2", "CO", "temperature", "t"))),
     "wire": lambda: Stream(WireDecoder),
@@ -170,7 +172,10 @@ TARGETS: dict[str, Callable[[], Stream | File]] = {
     "cyranose": lambda: Stream(lambda: CyranoseDecoder(10_000_000)),
     "csv": lambda: File(NoseFile, ".csv"),
     "bmerawdata": lambda: File(BmeLog, ".bmerawdata"),
+    **{name: partial(Formats, name) for name in NAMES},
 }
+DEAR = frozenset(NAMES)
+"""Targets that read and write whole files: the test suite tries fewer inputs of them."""
 
 
 def corpus(target: str) -> list[bytes]:
@@ -179,7 +184,9 @@ def corpus(target: str) -> list[bytes]:
         own = b"t_s,NO2 [ohm],CO [ohm]\n0,1,2\n0.1,3,4\n"
         exchange = b"timestamp,MQ2,MQ3,humidity\n0,1,2,40\n500,3,4,41\n"
         return [own, exchange, *(kind().boot + rows(kind()) for kind in ALL if kind().boot)]
-    if target == "bmerawdata":
+    if target in CORPORA:
+        return CORPORA[target]
+    if target in ("bmerawdata", "logs"):
         return [bme_log(2, 3, 4), bme_log(1, 10, 1)]
     kinds = {"tue": (Tue,), "cyranose": (Cyranose,)}.get(target, ALL)
     found = [kind().boot + rows(kind()) for kind in kinds]

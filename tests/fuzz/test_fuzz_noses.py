@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fuzz_noses import CASES, TARGETS, pack, run, unpack
+from fuzz_noses import CASES, DEAR, TARGETS, pack, run, unpack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,15 +14,20 @@ CORPUS = sorted(CASES.glob("*.bin"))
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_mutated_readings_of_real_noses(target: str) -> None:
-    found = run(target, 1500, seed=11, keep=False)
-    assert found["inputs"] == 1500
+    inputs = 300 if target in DEAR else 1500
+    found = run(target, inputs, seed=11, keep=False)
+    assert found["inputs"] == inputs
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_any_bytes(target: str) -> None:
     parse = TARGETS[target]()
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(
+        max_examples=40 if target in DEAR else 150,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     @given(st.binary(max_size=400))
     def anything(data: bytes) -> None:
         parse(data)
