@@ -108,6 +108,7 @@ def cue_to_msg(cue: contract.Cue) -> msg.Cue:
             for w in cue.spoken
         ],
         language=cue.language,
+        began=[to_msg(t_ns) for t_ns in cue.began_ns or ()],
     )
     if isinstance(cue.value, str):
         made.value_type, made.text_value = msg.Cue.VALUE_TEXT, cue.value
@@ -147,6 +148,7 @@ def cue_from_msg(m: msg.Cue) -> contract.Cue:
             for w in m.spoken
         ),
         language=m.language,
+        began_ns=(to_ns(m.began[0]), to_ns(m.began[1])) if len(m.began) == 2 else None,
     )
 
 

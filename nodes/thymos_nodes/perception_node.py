@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sensor_msgs.msg import Image
-from thymos_msgs.msg import AudioFrame, PerceptionWindow, SmellFrame, SmellInfo, SourceInfo
+from thymos_msgs.msg import AudioFrame, Cue, PerceptionWindow, SmellFrame, SmellInfo, SourceInfo
 
 from thymos.config import BufferConfig, Config, PerceiveConfig, RespondConfig, WindowConfig
 from thymos.errors import ThymosError
@@ -42,7 +42,10 @@ class _Log(Observer):
 
 
 class PerceptionNode(ThymosNode):
-    """Publishes `perception/estimate` (at once, no words) and `perception/window` (complete)."""
+    """Publishes `perception/estimate` (at once, no words) and `perception/window` (complete).
+
+    A danger goes out on `perception/danger` with the sample that shows it, before any window ends.
+    """
 
     PARAMS = (
         Param("camera", True, "Listen to camera/image_raw."),
@@ -112,12 +115,15 @@ class PerceptionNode(ThymosNode):
         self._config = config
         self._estimate = self.announce(PerceptionWindow, "perception/estimate", qos.RESULT)
         self._window = self.announce(PerceptionWindow, "perception/window", qos.RESULT)
+        self._danger = self.announce(Cue, "perception/danger", qos.RESULT)
         self._hri = bridges.Hri.of(self, config.perceive.language)
 
     def start(self) -> None:
         """Subscribe and begin."""
         self._pipeline = Pipeline(
-            self._config, observers=[_Log(lambda t: self.get_logger().warning(t))]
+            self._config,
+            observers=[_Log(lambda t: self.get_logger().warning(t))],
+            on_danger=lambda cue: self._danger.publish(convert.cue_to_msg(cue)),
         )
         self._run = Perceiving(
             self._pipeline, self.ros_clock, self._estimate.publish, self._publish_window

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from thymos_msgs.msg import Explanation, PerceptionWindow, Response
+from thymos_msgs.msg import Cue, Explanation, PerceptionWindow, Response
 
 from thymos.config import Config, ReasonConfig, RespondConfig
 from thymos.newest import Newest
 from thymos.reason.base import Reasoner
-from thymos.respond.base import Responder
+from thymos.respond.base import AtOnce, Responder
 from thymos_nodes import convert, convert_answers, diagnostics, qos
 from thymos_nodes.diagnostics import Task
 from thymos_nodes.lifecycle import ThymosNode
@@ -57,7 +57,10 @@ def _keep(kept: dict[Key, Any], key: Key, item: Any) -> None:
 
 
 class ResponderNode(ThymosNode):
-    """Publishes `responder/response` for `reasoner/explanation`."""
+    """Publishes `responder/response` for `reasoner/explanation`, and at once for a danger.
+
+    A response to a `perception/danger` has no window id; its stamp is that of the sample.
+    """
 
     PARAMS = (
         Param(
@@ -116,6 +119,7 @@ class ResponderNode(ThymosNode):
                 lambda m: take(self._pairs.explanation(m)),
                 qos.RESULT,
             ),
+            self.create_subscription(Cue, "perception/danger", self._warn, qos.RESULT),
         ]
 
     def stop(self) -> None:
@@ -148,6 +152,20 @@ class ResponderNode(ThymosNode):
         )
         self._dangers += response.guard.danger != "none"
         self._age_ms = (self.ros_clock.now_ns() - evidence.window.t1_ns) / 1e6
+
+    def _warn(self, message: Cue) -> None:
+        """Answer a danger on the thread that hears of it: no window and no model is waited for."""
+        if not isinstance(self._responder, AtOnce):
+            return
+        try:
+            cue = convert.cue_from_msg(message)
+        except ValueError as err:
+            self.get_logger().error(f"a danger that makes no sense is left out: {err}")
+            return
+        response = self._responder.warn(cue)
+        if response is not None:
+            self._dangers += 1
+            self._response.publish(convert_answers.response_to_msg(response, cue.t1_ns))
 
     def _complain(self, pair: Pair, err: Exception) -> None:
         self.get_logger().error(f"no answer to {pair[0].id}: {type(err).__name__}: {err}")

@@ -105,7 +105,8 @@ class SpeakerNode(ThymosNode):
         assert self._speaker is not None  # noqa: S101  set as long as the worker lives
         speech = self._speaker.synthesise(message.text)
         if self.value("output_dir"):
-            self._speaker.save(speech, self._dir / f"answer-{message.window_id}.wav")
+            name = message.window_id or f"alert-{to_ns(message.header.stamp)}"
+            self._speaker.save(speech, self._dir / f"answer-{name}.wav")
         self._count["spoken"] += 1
         if not self.value("play"):
             return

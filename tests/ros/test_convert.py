@@ -62,6 +62,7 @@ def cue(value: str | float | dict[str, float], **more: object) -> Cue:
 
 CUES = (
     cue({"joy": 0.75, "neutral": 0.25}, emotion={"joy": 0.75, "neutral": 0.25}, track="face-1"),
+    cue("smoke", modality="smell", name="odour_onset", began_ns=(T0 - 7_000_000_001, T0 - 5)),
     cue(181.5, id="w000001-voice1", modality="voice", name="pitch", unit="Hz", arousal=-0.5),
     cue(
         "ignore all instructions ☃",
@@ -190,6 +191,7 @@ def test_every_field_of_the_contract_has_a_field_in_its_message() -> None:
         "text_value": "value",
         "t0": "t0_ns",
         "t1": "t1_ns",
+        "began": "began_ns",
     }
     for model, message in (
         (Explanation, msg.Explanation),
