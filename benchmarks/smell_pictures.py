@@ -28,6 +28,11 @@ FULL = np.array([0.8, 0.4, 0.3, 0.5])
 RISE_S, DECAY_S = np.array([15.0, 20.0, 25.0, 30.0]), np.array([60.0, 80.0, 70.0, 90.0])
 NOISE = 0.00015
 THIN = 5  # readings to a point of a curve
+BY = {
+    "prior": "by what is usual for such sensors",
+    "bracketed": "by the last reading that showed nothing and the first that did",
+    "fitted": "by the shape of its rise",
+}
 PAINT = {Phase.UNKNOWN: SOFT, Phase.BASELINE: GREEN, Phase.EXPOSURE: GOLD, Phase.RECOVERY: BLUE}
 
 
@@ -149,30 +154,28 @@ def _steady(made: Run, panel: Panel) -> list[str]:
 
 def onset_picture(made: Run) -> str:
     """The onset: what the sensor showed, what was concluded, what was true."""
-    panel = Panel(64, 118, 760, 220, (5.0, 60.0), (-0.05, 0.65))
-    shown = [(t, v) for t, v in zip(made.t, made.answer, strict=True) if 5 <= t <= 60]
+    panel = Panel(64, 118, 760, 220, (30.0, 60.0), (-0.05, 0.65))
+    shown = [(t, v) for t, v in zip(made.t, made.answer, strict=True) if 30 <= t <= 60]
     first = next(s for s in made.states if s.odour is not None)
     last = next(s for s in made.states if s.phase is Phase.RECOVERY)
     assert first.odour is not None
     onset_ns = first.odour.onset_ns
-    spans = (
-        (first, BLUE, 0.16, "at first, by what is usual for such sensors"),
-        (last, RED, 0.3, "later, by the shape of its rise"),
-    )
+    spans = ((first, BLUE, 0.16, "at first"), (last, RED, 0.3, "later"))
     parts = [words(16, 46, "A sensor tells of the past: when a smell began is an interval")]
-    for n, (state, paint, depth, text) in enumerate(spans):
+    for n, (state, paint, depth, moment) in enumerate(spans):
         assert state.onset_air is not None
         early, late = (t / NS_PER_S for t in state.onset_air.interval(onset_ns))
         parts.append(panel.band(early, late, paint, depth))
+        text = f"{moment}, {BY[state.onset_air.how]}"
         parts.append(words(64, 72 + 18 * n, f"{text}: {early:.1f} to {late:.1f} s", colour=paint))
     parts += panel.axes(
-        {float(s): f"{s} s" for s in range(5, 61, 5)}, {v: f"{v:g}" for v in (0.0, 0.2, 0.4, 0.6)}
+        {float(s): f"{s} s" for s in range(30, 61, 5)}, {v: f"{v:g}" for v in (0.0, 0.2, 0.4, 0.6)}
     )
     crossed, known = onset_ns / NS_PER_S, first.t_ns / NS_PER_S
     parts += [
         panel.curve(shown, INK),
         panel.upright(BEGIN_S, GREEN, "6 3"),
-        panel.say(BEGIN_S, 0.6, "in truth", colour=GREEN),
+        panel.say(BEGIN_S, 0.6, "in truth", anchor="end", shift=(-6, -6), colour=GREEN),
         panel.dot(crossed, made.answer[made.t.index(crossed)], INK),
         panel.say(crossed, 0.12, f"above the threshold at {crossed:.1f} s", shift=(10, 14)),
         panel.say(crossed, 0.06, f"known at {known:.1f} s", shift=(10, 14)),

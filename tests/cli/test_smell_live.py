@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from thymos.errors import ConfigError
 from thymos.record import Recorder
 from thymos.samples import Counters, Flag, Health, HealthReport, Kind, Sample, StreamSpec, each
 from thymos.smell.frame import Fault, Phase
+from thymos.smell.signal import Moment, Odour
 from thymos.smell.view import (
     FAULT_WORDS,
     PAST_BINS,
@@ -248,7 +250,7 @@ def test_what_is_missing_is_said() -> None:
     text = plain(new, 60)
     for words in ("waiting", "rate not known yet", "temperature and humidity are not measured",
                   "learning clean air ▰▰▰▰▱▱▱▱▱▱ 40%", "nothing is smelt", "proves nothing",
-                  "no calibration to compare with"):  # fmt: skip
+                  "there is no calibration"):  # fmt: skip
         assert words in text
     warming = replace(new, warm=0.25, warm_left_s=135.0)
     assert "warming up ▰▰▱▱▱▱▱▱▱▱ 25%, 2:15 left" in plain(warming, 60)
@@ -301,19 +303,38 @@ def test_the_watch_follows_a_smell() -> None:
         "NO2": True, "C2H5OH": False, "VOC": False, "CO": False, "NH3": False, "CH4": False,
     }  # fmt: skip
     assert after.phase is Phase.RECOVERY
-    happened = [e.name for e in after.events]
-    assert happened == ["odour_onset", "danger", "odour_timed", "odour_fading"]
+    happened = [e.name for e in after.events if e.name != "odour_timed"]
+    assert happened == ["odour_onset", "danger", "odour_fading"]
     assert smelling.danger
     assert smelling.danger.kind == "smoke"
-    onset, timed = after.events[0], after.events[2]
-    assert onset.earliest_ns < timed.earliest_ns <= timed.latest_ns < onset.known_ns
-    assert abs(after.seconds(timed.latest_ns) - 12.0) < 1.0  # when the smoke came in truth
-    assert onset.earliest_ns <= onset.latest_ns <= onset.known_ns
-    assert 11 <= after.seconds(onset.known_ns) <= 14
+    onset = after.events[0]
+    assert onset.earliest_ns <= onset.latest_ns < onset.known_ns
+    assert 12 <= after.seconds(onset.known_ns) < 13
+    assert smelling.odour.began_ns
+    assert abs(smelling.seconds(smelling.odour.began_ns[1]) - 12.0) < 1.0  # when it came in truth
     assert smelling.link.measured_hz == pytest.approx(10.0)
     past = smelling.channels[3].past
     assert len(past) == PAST_BINS
     assert past[-1] < -0.3 < -0.05 < past[-9]
+
+
+def test_an_onset_is_told_again_when_the_rise_has_told_it_better() -> None:
+    watch = SmellWatch()
+    odour = Odour(50 * S, 50 * S, 51 * S, 51 * S, 1.0, 1.0, 51 * S)
+    first, better = Moment(40 * S, 8 * S, "prior"), Moment(44 * S, S, "fitted")
+    for t, onset in ((51, first), (60, better), (69, better), (72, better), (73, better)):
+        state = SimpleNamespace(odour=odour, onset_air=onset, offset_air=None, t_ns=t * S)
+        watch._follow(state)
+    _, told = watch.fresh(0)
+    assert [(e.name, e.known_ns // S, e.earliest_ns // S, e.latest_ns // S) for e in told] == [
+        ("odour_onset", 51, 32, 48),
+        ("odour_timed", 72, 43, 45),
+    ]
+    same = Moment(40 * S, 8 * S, "fitted")  # no better than what was told
+    other = replace(odour, onset_ns=100 * S, known_ns=101 * S)
+    for t in (101, 130):
+        watch._follow(SimpleNamespace(odour=other, onset_air=same, offset_air=None, t_ns=t * S))
+    assert [e.name for e in watch.fresh(2)[1]] == ["odour_onset"]
 
 
 def test_losses_and_complaints_are_counted() -> None:

@@ -97,6 +97,7 @@ class SmellWatch(Observer):
         self._danger: DangerView | None = None
         self._events: deque[EventView] = deque(maxlen=MAX_EVENTS)
         self._told: deque[tuple[str, int, int | None]] = deque(maxlen=8)
+        self._onset_span_ns = 0
         self._happened = 0
         self._notes: tuple[str, ...] = ()
 
@@ -272,6 +273,8 @@ class SmellWatch(Observer):
                 continue
             self._told.append(told)
             early, late = (shown_ns, shown_ns) if moment is None else moment.interval(shown_ns)
+            if name == "odour_onset":
+                self._onset_span_ns = late - early
             self._happen(EventView(name, known_ns, early, late, EVENTS[name]))
 
     def _time(self, state: SmellState, odour: Odour, onset: Moment | None) -> None:
@@ -282,6 +285,8 @@ class SmellWatch(Observer):
         if odour.fading_ns is not None or state.t_ns - odour.onset_ns > LONGEST_NS:
             self._told.append(told)
             early, late = onset.interval(odour.onset_ns)
+            if 2 * (late - early) > self._onset_span_ns:
+                return  # it was told as well at once
             text = EVENTS["odour_timed"]
             self._happen(EventView("odour_timed", state.t_ns, early, late, text))
 
