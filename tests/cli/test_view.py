@@ -8,7 +8,7 @@ from rich.console import Console
 
 from thymos.align.window import Window
 from thymos.cli.view import LiveView, Scene, StreamRow, picture, safe
-from thymos.contract import Cue, WindowReport
+from thymos.contract import Alert, Cue, WindowReport
 from thymos.reason.base import Affect
 from thymos.samples import Kind, Origin, Sample, StreamSpec
 
@@ -177,6 +177,20 @@ def test_danger_and_guard_are_shown() -> None:
     text = drawn(scene)
     assert "Leave now." in text
     assert "warned: smoke pattern" in text
+
+
+def test_what_was_answered_between_windows_is_shown_at_once() -> None:
+    made = report(EVIL, action="warned", reason=EVIL, danger="gas")
+    smelt = cue(modality="smell", name="danger", value="gas")
+    alert = Alert(t_ns=7 * 10**9, cue=smelt, response=made.response)
+    out = io.StringIO()
+    with LiveView(Console(file=out, force_terminal=False, width=200)) as view:
+        view.on_alert(alert)
+        view.on_report(report("Take your time.").model_copy(update={"alerts": (alert,)}))
+    text = out.getvalue()
+    assert "\x1b[2J" not in text
+    first, second = text.index("robot, at once: "), text.index("robot, at once at 2.0 s: ")
+    assert first < second < text.index("robot: Take your time.")
 
 
 def test_safe_changes_control_characters_only() -> None:

@@ -213,6 +213,15 @@ def test_a_window_shows_the_worst() -> None:
     assert watch.cues(Window("w", 10 * NS_PER_S, 14 * NS_PER_S, {})) == []
 
 
+def test_an_alarm_does_not_go_on_as_a_hint() -> None:
+    watch = DangerWatch()
+    for sniff in smelling("smoke", 0.9, 3):
+        watch.take(sniff)
+    for sniff in smelling("smoke", 0.4, 20, start=3):
+        watch.take(Sniff(sniff.t_ns, 0, "smoke", 0.4))
+    assert watch.cues(Window("w", 12 * NS_PER_S, 16 * NS_PER_S, {})) == []
+
+
 def test_memory_stays_bounded_over_a_day_of_flapping() -> None:
     watch = DangerWatch()
     for n in range(20_000):

@@ -6,14 +6,22 @@ import json
 import re
 import stat
 from pathlib import Path
+from typing import ClassVar
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from thymos.align.window import Window
 from thymos.cli.main import app
-from thymos.config import Config, SmellConfig
-from thymos.contract import Cue, WindowReport
+from thymos.config import Config, RespondConfig, SmellConfig, WindowConfig
+from thymos.contract import Cue, Modality, WindowReport
 from thymos.errors import ConfigError
+from thymos.pipeline import Pipeline
+from thymos.reason.rules import RulesReasoner
+from thymos.respond.responder import StreetResponder
+from thymos.runner import run_offline
+from thymos.samples import Kind, Origin, Sample, StreamSpec
 from thymos.smell.meaning.keeper import Keeper
 from thymos.smell.meaning.memory import (
     KINDS,
@@ -23,6 +31,7 @@ from thymos.smell.meaning.memory import (
     OdourMemory,
 )
 from thymos.smell.meaning.table import table
+from thymos_drivers.testing import ListSource
 
 S = 1_000_000_000
 
@@ -187,6 +196,71 @@ def test_a_disk_that_is_full_is_noted_once(tmp_path: Path) -> None:
         keeper.notice(report())
     assert len(noted) == 1
     assert "not remembered" in noted[0]
+
+
+class Coffee:
+    """A nose that smells coffee, and music beside it."""
+
+    modality: ClassVar[Modality] = "smell"
+    kind: ClassVar[Kind] = Kind.GAS
+    slow: ClassVar[bool] = False
+    notes: tuple[str, ...] = ()
+
+    def start(self, spec: StreamSpec) -> None:
+        """Nothing to load."""
+
+    def observe(self, sample: Sample) -> None:
+        """Nothing to learn."""
+
+    def cues(self, window: Window) -> list[Cue]:
+        there = [odour("coffee"), sound("music")] if (window.t0_ns // S) % 4 < 2 else []
+        return [c.model_copy(update={"t0_ns": window.t0_ns, "t1_ns": window.t1_ns}) for c in there]
+
+    def close(self) -> None:
+        """Nothing to let go."""
+
+
+def street(path: Path | None, *, live: bool = False, seconds: int = 16) -> list[WindowReport]:
+    config = Config(
+        window=WindowConfig(length_s=1.0, hop_s=1.0),
+        respond=RespondConfig(speak=False),
+        smell=SmellConfig(remember=path is not None, memory=str(path or "")),
+    )
+    pipeline = Pipeline(
+        config, perceivers=[Coffee()], reasoner=RulesReasoner(), responder=StreetResponder()
+    )
+    if live:
+        pipeline.learn_smells()
+    spec = StreamSpec("enose", Kind.GAS, 4, (1,), "ohm", ("A",), origin=Origin.RECORDED)
+    times = [n * S // 4 for n in range(4 * seconds)]
+    made = [Sample("enose", n, t, t, np.ones(1)) for n, t in enumerate(times)]
+    reports = list(run_offline([ListSource(spec, made)], pipeline))
+    pipeline.close()
+    return reports
+
+
+def lines(reports: list[WindowReport]) -> list[str]:
+    return [r.line() for r in reports]
+
+
+def test_a_pipeline_learns_live_and_a_replay_of_it_is_the_same_each_time(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    without = lines(street(None))
+    assert list(tmp_path.iterdir()) == []
+    assert lines(street(path)) == without  # nothing is remembered yet
+    assert not path.exists()  # and a replay does not begin to
+
+    learnt = street(path, live=True)
+    told = ["odour_memory" in {c.name for c in r.cues} for r in learnt]
+    assert not any(told[:12])  # three episodes first
+    assert any(told[12:])
+    kept = path.read_bytes()
+    assert json.loads(kept)["odours"]["coffee"]["came_with"].keys() == {"sound:music"}
+
+    once, twice = lines(street(path)), lines(street(path))
+    assert once == twice != without
+    assert path.read_bytes() == kept
+    assert lines(street(None)) == without  # without it: the same bytes as ever
 
 
 def run(*args: str) -> tuple[int, str]:

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from thymos.contract import Explanation, Response, WindowReport
+from thymos.contract import Alert, Explanation, Response, WindowReport
 from thymos.report.html import clean
 from thymos.samples import NS_PER_S
 
@@ -25,6 +25,11 @@ def render(report: WindowReport, origin_ns: int = 0) -> RenderableType:
     return Group(
         _head(report, origin_ns),
         *_steps(report.explanation, origin_ns),
+        *(
+            at_once(alert, origin_ns)
+            for alert in report.alerts
+            if alert.response.text != report.response.text
+        ),
         *_answer(report.response),
         *(Text(f"  note: {note}", style="dim") for note in report.notes),
     )
@@ -77,6 +82,15 @@ def _answer(response: Response) -> list[Text]:
     if response.guard.action != "none":
         line.append(f"  guard: {response.guard.action}, {response.guard.reason}", style="red")
     return [line]
+
+
+def at_once(alert: Alert, origin_ns: int | None) -> Text:
+    """A danger that was answered between windows; without its time if 0 s is not known yet."""
+    when = "" if origin_ns is None else f" at {seconds(alert.t_ns, origin_ns)} s"
+    line = Text(f"    robot, at once{when}: ", style="red")
+    line.append(clean(alert.response.text), style="bold red")
+    line.append(f"  guard: {clean(alert.response.guard.reason)}", style="red")
+    return line
 
 
 def safe(report: WindowReport) -> WindowReport:

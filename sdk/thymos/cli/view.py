@@ -21,9 +21,9 @@ from rich.table import Table
 from rich.text import Text
 
 from thymos.align.window import Window
+from thymos.cli.text import at_once, safe
 from thymos.cli.text import render as render_report
-from thymos.cli.text import safe
-from thymos.contract import Cue, Emotion, Response, WindowReport
+from thymos.contract import Alert, Cue, Emotion, Response, WindowReport
 from thymos.events import Observer
 from thymos.reason.base import Affect
 from thymos.report.html import clean
@@ -318,6 +318,12 @@ class LiveView(Observer):
             self._scene.text = report.explanation.rationale
         # The notes of all windows are told once, by on_note.
         self._print(render_report(report.model_copy(update={"notes": ()}), self._origin_ns))
+
+    def on_alert(self, alert: Alert) -> None:
+        """Show a danger at once, above the live area."""
+        with self._lock:
+            self._scene.answer = alert.response
+        self._print(at_once(alert, self._origin_ns))
 
     def on_skip(self, window: Window) -> None:
         """Count a window that was passed over."""

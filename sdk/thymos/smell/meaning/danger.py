@@ -98,8 +98,14 @@ class _Episode:
     danger: Danger = "none"
     told_ns: int | None = None  # last report
     held: dict[tuple[Danger, str], _Held] = field(default_factory=dict)
-    last: Cue | None = None
-    alive_ns: int = 0  # last reading at which a suspicion held
+
+
+@dataclass(slots=True)
+class _Shown:
+    """A cue, and the last reading at which it held."""
+
+    cue: Cue
+    until_ns: int
 
 
 class DangerWatch:
@@ -109,7 +115,7 @@ class DangerWatch:
         self._episode: _Episode | None = None
         self._last_ns: int | None = None
         self._found: deque[Cue] = deque(maxlen=PENDING)
-        self._shown: deque[Cue] = deque(maxlen=PENDING)
+        self._shown: deque[_Shown] = deque(maxlen=PENDING)
 
     def take(self, sniff: Sniff) -> None:
         """Judge one reading."""
@@ -126,17 +132,13 @@ class DangerWatch:
         stage, danger, why = self._judge(episode, sniff)
         if not stage:
             return
-        episode.alive_ns = sniff.t_ns
         if self._worth_telling(episode, stage, danger, sniff.t_ns):
             cue = _cue(stage, danger, why, sniff)
             episode.stage, episode.danger, episode.told_ns = stage, danger, sniff.t_ns
-            episode.last = cue
             self._found.append(cue)
-            self._shown.append(cue)
-        elif episode.last is not None:
-            ongoing = episode.last.model_copy(update={"t1_ns": sniff.t_ns})
-            episode.last = ongoing
-            self._shown[-1] = ongoing
+            self._shown.append(_Shown(cue, sniff.t_ns))
+        elif stage == episode.stage:  # an alarm does not go on as a hint
+            self._shown[-1].until_ns = sniff.t_ns
 
     def drain(self) -> list[Cue]:
         """Take what is to be told at once, found since the last call."""
@@ -147,7 +149,9 @@ class DangerWatch:
     def cues(self, window: Window) -> list[Cue]:
         """The worst that was noticed in a window: an alarm, else a hint, else nothing."""
         inside = [
-            cue for cue in self._shown if cue.t0_ns < window.t1_ns and cue.t1_ns >= window.t0_ns
+            shown.cue.model_copy(update={"t1_ns": shown.until_ns})
+            for shown in self._shown
+            if shown.cue.t0_ns < window.t1_ns and shown.until_ns >= window.t0_ns
         ]
         alarms = [cue for cue in inside if cue.name == ALARM]
         return (alarms or inside)[-1:]

@@ -164,6 +164,7 @@ def normalised(label: str) -> str:
     return " ".join(plain.replace("_", " ").replace("-", " ").split())[:MAX_LABEL]
 
 
+@functools.lru_cache(maxsize=512)
 def meaning_of(label: str) -> Meaning:
     """What a label means; `UNKNOWN` for one that is not in the table.
 
