@@ -172,7 +172,7 @@ def convert(
     with _progress() as advance:
         for some, place in pairs:
             sources = [open_source(path, strict=not salvage, ohms=ohms) for path in some]
-            done = turn(sources, place, kind, partial(advance, place.name))
+            done = turn(sources, place, kind, replace=force, progress=partial(advance, place.name))
             told.append(
                 {
                     "out": str(done.path), "format": done.format, "readings": done.rows,

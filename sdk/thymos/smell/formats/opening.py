@@ -43,7 +43,7 @@ class Head:
     @property
     def first(self) -> str:
         """The first line with something in it."""
-        return next((line for line in self.text.splitlines() if line.strip()), "")
+        return next((line for line in self.text.split("\n") if line.strip()), "").rstrip("\r")
 
     @property
     def is_bag(self) -> bool:

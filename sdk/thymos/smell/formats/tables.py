@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from thymos.errors import FrameError
 from thymos.smell.formats import cells as text_of
 from thymos.smell.formats.base import (
     PREVIEW_ROWS,
@@ -326,7 +327,7 @@ class TableFormat:
         if not first:
             self._no_row(path, reader.damage, skip)
         dialect = _dialect(preamble, names, first, mark, encoding)
-        plan = self.plan(dialect, path, first)
+        plan = self._plan(dialect, path, first)
         beside = self.sidecars(path)
         told = {SIDECAR + ending: text for ending, text in beside.items()}
         air = tuple(name for name in AIR if name in plan.air)
@@ -367,6 +368,13 @@ class TableFormat:
                 yield Row(n + 1, n, tuple(codec.decode(frame)), split_at)
 
         return Recording(self.name, dialect, codec, rows, sidecars=sidecars_of(first.nose))
+
+    def _plan(self, dialect: Dialect, path: Path, first: Sequence[Row]) -> Plan:
+        try:
+            return self.plan(dialect, path, first)
+        except (ValueError, LookupError, FrameError) as err:
+            why = f"has other columns than {self.title}: {err}"
+            raise FormatError(path, why, hint="is its header whole?", line=0) from err
 
     def _header(self, path: Path, mark: str) -> tuple[int, str, tuple[str, ...], str]:
         """Lines of the preamble, its text, the names of the columns, the encoding."""
