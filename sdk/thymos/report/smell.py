@@ -174,7 +174,8 @@ def _class_lane(trace: SmellTrace, stretches: Run, axis: Axis) -> Html | None:
     means = dict(mean_shares(trace))
     shown = [n for n in labels if n != "unknown" and means[n] >= LEAST_SHARE][:MAX_CLASSES]
     rest = [n for n in labels if n not in shown and n != "unknown"]
-    order = [*shown, *(["others"] if rest else []), *(["unknown"] if "unknown" in labels else [])]
+    others = ["others"] if sum(means[n] for n in rest) >= LEAST_SHARE / 4 else []
+    order = [*shown, *others, *(["unknown"] if "unknown" in labels else [])]
     paint = {name: f"g{n % 8}" for n, name in enumerate(shown)} | {
         "others": "rest", "unknown": "unsure"}  # fmt: skip
 
