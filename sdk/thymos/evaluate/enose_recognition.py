@@ -118,7 +118,8 @@ def evaluate_smellnet(
     train, test = smellnet(folder, "train"), smellnet(folder, "test")
     result = RecognitionResult("SmellNet")
     told(0.0, "recordings left out, one of five of each substance")
-    held = _held_out(train)
+    pairs = _pairs(train)
+    held = [answer_of(model, sniff) for model, sniff in pairs]
     result.add(
         "recording left out of train, whole", right_of(held, "whole"), kind="target", aim=0.9
     )
@@ -130,9 +131,9 @@ def evaluate_smellnet(
     seen = [answer_of(final, s) for s in test]
     result.add("train to test, whole", right_of(seen, "whole"), kind="target", aim=0.9)
     result.add("train to test, first 60 s", right_of(seen, "minute"), kind="target", aim=0.75)
-    _add_calibration(result, [answer_of(_like(m, final), s) for m, s in _pairs(train)])
-    pairs = Counter((a.truth, a.whole) for a in (*held, *seen) if a.truth != a.whole)
-    result.confusions = [(t, s, n) for (t, s), n in sorted(pairs.items(), key=lambda i: (-i[1], i))]
+    _add_calibration(result, [answer_of(_like(m, final), s) for m, s in pairs])
+    wrong = Counter((a.truth, a.whole) for a in (*held, *seen) if a.truth != a.whole)
+    result.confusions = [(t, s, n) for (t, s), n in sorted(wrong.items(), key=lambda i: (-i[1], i))]
     told(0.4, "baselines")
     _baselines(result, train, test, seed, forest=full)
     if full:
@@ -174,10 +175,6 @@ def _pairs(sniffs: Sequence[Sniff]) -> list[tuple[OdourModel, Sniff]]:
     fold = folds(sniffs)
     models = [fit([s for s, k in zip(sniffs, fold, strict=True) if k != f]) for f in range(FOLDS)]
     return [(models[k], s) for s, k in zip(sniffs, fold, strict=True)]
-
-
-def _held_out(sniffs: Sequence[Sniff]) -> list[Answer]:
-    return [answer_of(model, sniff) for model, sniff in _pairs(sniffs)]
 
 
 def _like(model: OdourModel, final: OdourModel) -> OdourModel:

@@ -78,17 +78,32 @@ def smellnet(folder: Path, part: str) -> list[Sniff]:
 
 def _sniff(path: Path) -> Sniff:
     with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
-        table = csv.reader(file)
-        header = [_TYPO.get(n.strip(), n.strip()) for n in next(table, [])]
-        rows = [[_number(v) for v in row] for row in table if len(row) == len(header)]
+        header = [_TYPO.get(n.strip(), n.strip()) for n in file.readline().split(",")]
+        lines = [line for line in file if line.strip()]
+    values = _table(lines, len(header))
     lacking = [name for name in (*GASES, *CLIMATE) if name not in header]
-    if lacking or not rows:
+    if lacking or not len(values):
         what = f"column {lacking[0]}" if lacking else "rows"
-        raise MediaError(f"'{path}' is no SmellNet recording: it has no {what}")
-    values = np.array(rows, dtype=np.float64)
+        raise MediaError(
+            f"'{path}' is no SmellNet recording: it has no {what}", hint="see docs/models/smell.md"
+        )
     values[values >= SENTINEL] = np.nan
-    pick = lambda names: values[:, [header.index(n) for n in names]]  # noqa: E731
-    return Sniff(path.parent.name, path.name, pick(GASES), pick(CLIMATE))
+    gas, air = ([header.index(name) for name in names] for names in (GASES, CLIMATE))
+    return Sniff(path.parent.name, path.name, values[:, gas], values[:, air])
+
+
+def _table(lines: list[str], width: int) -> F64:
+    """Rows of `width` numbers; a cell that is none is NaN, a row of another length is left out."""
+    try:
+        if not lines:
+            return np.empty((0, width))
+        table = np.loadtxt(lines, delimiter=",", ndmin=2, dtype=np.float64)
+        if table.shape[1] == width:
+            return table
+    except ValueError:  # a damaged row somewhere: slowly, then
+        pass
+    rows = [[_number(v) for v in row] for row in csv.reader(lines) if len(row) == width]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), width)
 
 
 def _number(text: str) -> float:

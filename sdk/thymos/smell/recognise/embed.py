@@ -73,8 +73,8 @@ def window_features(bins: F64) -> F64:
 def windows(bins: F64) -> F64:
     """Features [windows, 2 · channels] of all windows of [bins, channels], a bin apart."""
     count = max(0, len(bins) - WINDOW_BINS + 1)
-    rows = [window_features(bins[i : i + WINDOW_BINS]) for i in range(count)]
-    return np.array(rows, dtype=np.float64).reshape(count, 2 * bins.shape[1])
+    parts = np.stack([bins[i : i + count] for i in range(WINDOW_BINS)])
+    return np.concatenate([parts.mean(axis=0), parts[-1] - parts[0]], axis=1)
 
 
 def sniff_points(points: F64) -> F64:
