@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from thymos.evaluate.enose import EnoseResult, Progress
     from thymos.evaluate.enose_recognition import RecognitionResult
 
-SETS = ("drift", "folder", "smellnet", "bme688", "few-shot", "ppm")
+SETS = ("drift", "folder", "smellnet", "few-shot", "taught-gases", "bme688", "ppm")
 
 
 def enose(
@@ -28,7 +28,7 @@ def enose(
         str,
         typer.Option(
             "--set",
-            help="drift (UCI batches), folder (your own), smellnet, bme688, few-shot, ppm.",
+            help="drift (UCI), folder (yours), smellnet, few-shot, taught-gases, bme688, ppm.",
         ),
     ] = "drift",
     protocol: Annotated[
@@ -110,10 +110,10 @@ def _recognition_of(what: str) -> Callable[..., RecognitionResult]:
         from thymos.evaluate.enose_recognition import evaluate_smellnet
 
         return evaluate_smellnet
-    if what == "few-shot":
-        from thymos.evaluate.enose_taught import evaluate_few_shot
+    if what in ("few-shot", "taught-gases"):
+        from thymos.evaluate.enose_taught import evaluate_few_shot, evaluate_taught_gases
 
-        return evaluate_few_shot
+        return evaluate_few_shot if what == "few-shot" else evaluate_taught_gases
     from thymos.evaluate.enose_scans import evaluate_bme688, evaluate_ppm
 
     return evaluate_bme688 if what == "bme688" else evaluate_ppm

@@ -51,18 +51,17 @@ class Method:
         name: As it is shown.
         kind: What it may see of the target.
         answer: The method.
-        needs_sklearn: It is a baseline from scikit-learn.
     """
 
     name: str
     kind: Kind
     answer: Answer
-    needs_sklearn: bool = False
 
 
 def methods() -> list[Method]:
     """Every method, baselines first, in the order of the table."""
-    return [*_baselines(), *_naive(), *_batch(), *_online(), *_labelled()]
+    found = [*_baselines(), *_naive(), *_batch(), *_online(), *_labelled()]
+    return sorted(found, key=lambda method: list(KINDS).index(method.kind))
 
 
 def _majority(source: Part, x: F64, told: Labels) -> Labels:
@@ -74,38 +73,38 @@ def _baselines() -> list[Method]:
     """What anybody would try first, on the values as they are, by z-score."""
     lines = [Method("majority class of the source", "naive", _majority)]
     for name, make in _SKLEARN.items():
-        lines.append(Method(f"{name}, z of the source", "naive", _Plain(make, False), True))
+        lines.append(Method(f"{name}, z of the source", "naive", _Plain(make, False)))
     for name, make in _SKLEARN.items():
-        lines.append(Method(f"{name}, z of each batch", "batch", _Plain(make, True), True))
+        lines.append(Method(f"{name}, z of each batch", "batch", _Plain(make, True)))
     return lines
 
 
 def _svm() -> Any:
-    from sklearn.svm import SVC
+    from sklearn.svm import SVC  # type: ignore[import-untyped]
 
     return SVC(C=10)
 
 
 def _nearest() -> Any:
-    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.neighbors import KNeighborsClassifier  # type: ignore[import-untyped]
 
     return KNeighborsClassifier(1)
 
 
 def _lda() -> Any:
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # type: ignore[import-untyped]
 
     return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
 
 
 def _forest() -> Any:
-    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.ensemble import RandomForestClassifier  # type: ignore[import-untyped]
 
     return RandomForestClassifier(300, random_state=0)
 
 
 def _logistic() -> Any:
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
     return LogisticRegression(max_iter=1000)
 
@@ -139,14 +138,20 @@ class _Plain:
         self.make, self.per_batch = make, per_batch
         self._source: Part | None = None
         self._model: Any = None
+        self._names: Labels = np.zeros(0, dtype=np.str_)
 
     def __call__(self, source: Part, x: F64, told: Labels) -> Labels:
         if self._source is not source:
+            # Numbered as they first occur: the vote of an SVM that knows nothing goes by number,
+            # and published figures number the gases so.
+            names, first = np.unique(source.y, return_index=True)
+            self._names = names[np.argsort(first)]
+            numbers = np.argsort(np.argsort(first))[np.searchsorted(names, source.y)]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # not converged: as people run it
-                self._model = _made(self.make).fit(_z(source.x, source.x), source.y)
+                self._model = _made(self.make).fit(_z(source.x, source.x), numbers)
             self._source = source
-        said: Labels = self._model.predict(_z(x, x if self.per_batch else source.x))
+        said: Labels = self._names[self._model.predict(_z(x, x if self.per_batch else source.x))]
         return said
 
 
@@ -229,7 +234,7 @@ def _svm_few(source: Part, x: F64, told: Labels) -> Labels:
 
 def _labelled() -> list[Method]:
     return [
-        Method("SVM, z of each batch, labels ×5", "labelled", _svm_few, True),
+        Method("SVM, z of each batch, labels ×5", "labelled", _svm_few),
         Method("component correction (CC-PCA)", "labelled", _corrected(ComponentCorrection)),
         Method("OSC, labels too", "labelled", _corrected(OrthogonalSignalCorrection)),
         Method(
