@@ -14,6 +14,7 @@ from reading import all_of
 from thymos.devices import open_uri
 from thymos.errors import MediaError
 from thymos.samples import Flag, Health, gas_channels
+from thymos.smell.frame import Fault
 from thymos_drivers.enose import BmeLog
 from thymos_drivers.enose.bme_log import read_log
 
@@ -145,3 +146,38 @@ def test_real_boards(data_dir: Path) -> None:
         if "7qmkm04abame1u4h" in path.name:
             assert {"Button 1", "Button 2"} <= labels
     assert used == 44_200
+
+
+def test_frames_tell_what_the_board_said_step_by_step(tmp_path: Path) -> None:
+    rows = [r for n in range(4) for r in cycle(n)]
+    rows[14] = row(0, 1, 2100, 1e5 + 3, error=1)
+    path = write(tmp_path / "a.bmerawdata", rows)
+    with BmeLog(path) as source:
+        samples = all_of(source)
+    frames = [s.smell for s in samples if s.smell is not None]
+    assert len(frames) == 4
+    second, odd = frames[1], frames[2]
+    assert (second.nose.serial, second.nose.tick_hz) == ("84CC", 1000.0)
+    assert [c.heater_step for c in second.nose.channels] == [0, 1, 2, 0, 1, 2]
+    assert second.offset_ns[0] == -207_000_000  # the last row is at 207 ms
+    assert second.tick == 1207
+    assert second.on_for_ns == 1_207_000_000
+    assert odd.faults[1] is Fault.UNSTABLE
+    assert odd.values[1] == 1e5 + 3
+    assert np.isnan(samples[2].payload[1])
+    for frame, sample in zip(frames, samples, strict=True):
+        assert np.array_equal(frame.usable, sample.payload[:6], equal_nan=True)
+
+
+def test_a_real_recording_knows_its_heaters(data_dir: Path) -> None:
+    paths = (data_dir / "enose/bme688/rawdata").glob("*.bmerawdata")
+    path = min((p for p in paths if p.stat().st_size), key=lambda p: p.stat().st_size)
+    with BmeLog(path) as source:
+        sample = source.read()
+    assert sample is not None
+    assert sample.smell is not None
+    nose = sample.smell.nose
+    assert nose.model.startswith("BME688")
+    assert {c.sensor_model for c in nose.channels} == {"BME688"}
+    assert all(100 <= c.heater_celsius <= 400 for c in nose.channels)
+    assert all(c.heater_profile and c.heater_ns > 0 for c in nose.channels)

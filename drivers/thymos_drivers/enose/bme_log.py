@@ -31,9 +31,20 @@ from thymos.samples import (
     frozen,
 )
 from thymos.smell.formats import Recording, Row
-from thymos.smell.formats.bme import AIR_KEYS, ERROR, OHM, TAG, TIME, BmeCodec, BmeRawData
+from thymos.smell.formats.bme import (
+    AIR_KEYS,
+    ERROR,
+    FIRST_SPECIMEN,
+    OHM,
+    TAG,
+    TIME,
+    BmeCodec,
+    BmeRawData,
+)
+from thymos.smell.frame import Channel, Nose, Odorant
 from thymos.smell.validity import Validity
 from thymos_drivers.base import BaseSource
+from thymos_drivers.enose.told import tell, with_unstable
 from thymos_drivers.media_info import check_file
 
 NS_PER_MS = 1_000_000
@@ -49,6 +60,7 @@ class Cycle:
         air: Mean of what its rows say about the air, by name.
         tag: The label most of its rows carry; 0 is none.
         faulty: (sensor, step) whose row has an error code.
+        ms: When each was measured, milliseconds since power-on.
     """
 
     t_ms: float = 0.0
@@ -56,6 +68,7 @@ class Cycle:
     air: dict[str, float] = field(default_factory=dict)
     tag: int = 0
     faulty: set[tuple[int, int]] = field(default_factory=set)
+    ms: dict[tuple[int, int], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,8 @@ class Log:
         corrupt: Rows that could not be read.
         labels: Names of the label tags, from the `.bmelabelinfo` beside the file if it is there.
         facts: Board, firmware, beginning of the recording.
+        channels: What the file's configuration says of each step.
+        model: Of the board.
     """
 
     cycles: tuple[Cycle, ...]
@@ -75,6 +90,8 @@ class Log:
     corrupt: int
     labels: dict[int, str]
     facts: dict[str, str]
+    channels: tuple[Channel, ...]
+    model: str
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,7 +116,11 @@ def read_log(path: Path) -> Log:
     assert isinstance(codec, BmeCodec)  # noqa: S101  what that reader gives
     cycles = tuple(_cycles(recording.rows(), codec))
     steps = tuple(sorted({key for cycle in cycles for key in cycle.ohm}))
-    return Log(cycles, steps, recording.damage.rows, codec.labels, _facts(recording))
+    known = {c.name: c for nose in recording.noses for c in nose.channels}
+    named = (known.get(f"s{s}_h{step}", Channel(f"s{s}_h{step}", "ohm")) for s, step in steps)
+    model = recording.noses[0].model
+    facts = _facts(recording)
+    return Log(cycles, steps, recording.damage.rows, codec.labels, facts, tuple(named), model)
 
 
 def _cycles(rows: Iterator[Row], codec: BmeCodec) -> Iterator[Cycle]:
@@ -112,6 +133,7 @@ def _cycles(rows: Iterator[Row], codec: BmeCodec) -> Iterator[Cycle]:
             yield _closed(cycle, tags, air)
             cycle, tags, air = Cycle(), Counter[int](), _Means()
         cycle.ohm[key], cycle.t_ms = said[OHM], said[TIME]
+        cycle.ms[key] = said[TIME]
         if said.get(ERROR, 0.0):
             cycle.faulty.add(key)
         tags[int(said.get(TAG, 0.0))] += 1
@@ -190,7 +212,24 @@ class BmeLog(BaseSource):
         sample = Sample(self._spec.name, self._next, t_ns, t_ns, frozen(values), flags, note)
         self._next += 1
         self._counters.received += 1
-        return sample
+        return self._told(log, cycle, sample)
+
+    def _told(self, log: Log, cycle: Cycle, sample: Sample) -> Sample:
+        """With what the board said, also of steps that it calls faulty."""
+        said = {i: cycle.ohm[key] for i, key in enumerate(log.steps) if key in cycle.faulty}
+        raw, faults = with_unstable(log.values(cycle), self._checks.faults, said)
+        told = tell(sample, self._nose, raw, faults, tick=round(cycle.t_ms))
+        assert told.smell is not None  # noqa: S101  as `tell` makes it
+        name = log.labels.get(cycle.tag, "")
+        smell = replace(
+            told.smell,
+            offset_ns=tuple(
+                round((cycle.ms.get(key, cycle.t_ms) - cycle.t_ms) * NS_PER_MS) for key in log.steps
+            ),
+            on_for_ns=max(-1, round(cycle.t_ms * NS_PER_MS)),
+            odorants=(Odorant(name),) if name and cycle.tag >= FIRST_SPECIMEN else (),
+        )
+        return replace(told, smell=smell)
 
     @property
     def label(self) -> str:
@@ -214,11 +253,22 @@ class BmeLog(BaseSource):
             channels=(*log.names, *CLIMATE),
             extra=log.facts | {f"unit.{name}": unit for name, unit in CLIMATE.items()},
         )
+        self._nose = Nose(
+            model=log.model,
+            serial=log.facts.get("serial_number", ""),
+            channels=log.channels,
+            air=tuple(CLIMATE),
+            rate_hz=self._spec.rate_hz,
+            tick_hz=1000.0,
+            frame_id=self._spec.frame_id,
+            extra=log.facts,
+        )
         why = f"{log.corrupt} unreadable rows" if log.corrupt else ""
         self._say(Health.DEGRADED if why else Health.OK, why)
 
     def _close(self) -> None:
         self._log = None
 
+    _nose: Nose
     _first_ms: float
     _last_ns: int | None

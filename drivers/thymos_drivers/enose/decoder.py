@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ class Reading:
         restarted: The device began anew before this reading.
         warmup: The device says that it has not settled.
         note: What the device says about this reading, for people.
+        unstable: What it said of channels that it calls invalid itself (NaN in `values`), by their
+            position.
     """
 
     values: NDArray[np.float64]
@@ -33,6 +36,7 @@ class Reading:
     restarted: bool = False
     warmup: bool = False
     note: str = ""
+    unstable: Mapping[int, float] = field(default_factory=dict)
 
 
 class Decoder:

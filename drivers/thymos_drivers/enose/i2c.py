@@ -38,8 +38,10 @@ from thymos.samples import (
     StreamSpec,
     frozen,
 )
+from thymos.smell.frame import F64, Channel, Nose
 from thymos.smell.validity import Validity
 from thymos_drivers.base import BaseSource, need, number
+from thymos_drivers.enose.told import tell, with_unstable
 
 ADDRESSES = (0x76, 0x77)
 DEFAULT_BUS = 1
@@ -119,9 +121,9 @@ class I2cNose(BaseSource):
             return None
         begin_ns = time.monotonic_ns()
         self._next_ns = max(self._next_ns + self._period_ns, begin_ns)
-        values, notes = self._measure()
+        raw, notes, unstable = self._measure()
         end_ns = time.monotonic_ns()
-        values, note = self._checks.check(values)
+        values, note = self._checks.check(raw)
         gas = values[: len(self._names)]
         flags = Flag.TIME_ESTIMATED | (Flag.INVALID if np.isnan(gas).all() else Flag.OK)
         flags |= Flag.CLIPPED if self._checks.clipped else Flag.OK
@@ -137,11 +139,17 @@ class I2cNose(BaseSource):
             "; ".join(filter(None, (*notes, note))),
         )
         self._seq += 1
-        return sample
+        raw, faults = with_unstable(raw, self._checks.faults, unstable)
+        return tell(sample, self._nose, raw, faults)
 
-    def _measure(self) -> tuple[np.ndarray[Any, np.dtype[np.float64]], list[str]]:
-        """One pulse for each set-point: ohm and the air, NaN with a reason where there is none."""
-        gas, air, notes = [], [], []
+    def _measure(self) -> tuple[F64, list[str], dict[int, float]]:
+        """One pulse for each set-point: ohm and the air, NaN with a reason where there is none.
+
+        Beside them what the chip said of steps that it calls invalid, by their position.
+        """
+        gas: list[float] = []
+        air, notes = [], []
+        unstable: dict[int, float] = {}
         for step, name in enumerate(self._names):
             data, why = self._pulse(step)
             if data is None:
@@ -152,9 +160,10 @@ class I2cNose(BaseSource):
             gas.append(float(data.gas_resistance) if valid else np.nan)
             air.append((data.temperature, data.humidity, data.pressure))
             if not valid:
+                unstable[step] = float(data.gas_resistance)
                 notes.append(f"{name}: the heater was not stable")
         mean = np.mean(air, axis=0) if air else np.full(len(_AIR), np.nan)
-        return np.array([*gas, *mean], dtype=np.float64), notes
+        return np.array([*gas, *mean], dtype=np.float64), notes, unstable
 
     def _pulse(self, step: int) -> tuple[Any, str]:
         try:
@@ -208,8 +217,35 @@ class I2cNose(BaseSource):
         facts |= {"heater_ms": str(self._duration_ms)}
         facts |= {f"unit.{name}": CLIMATE[name] for name in _AIR}
         self._spec = replace(self._spec, extra=facts)
+        self._nose = self._describe(facts["model"], facts["address"])
         self._next_ns = time.monotonic_ns()
         self._say(Health.OK)
+
+    def _describe(self, model: str, address: str) -> Nose:
+        """One channel a heater step; the chip converts to ohm itself."""
+        many = len(self._heater) > 1
+        channels = tuple(
+            Channel(
+                name,
+                "ohm",
+                sensor_model=model,
+                sensor_id=address,
+                target="VOC",
+                heater_profile="-".join(map(str, self._heater)) if many else "",
+                heater_step=step if many else -1,
+                heater_celsius=float(degrees),
+                heater_ns=self._duration_ms * 1_000_000,
+            )
+            for step, (name, degrees) in enumerate(zip(self._names, self._heater, strict=True))
+        )
+        return Nose(
+            model,
+            "",  # the chip has no number that can be read
+            channels,
+            _AIR,
+            rate_hz=self._spec.rate_hz,
+            frame_id=self._spec.frame_id,
+        )
 
     def _open_bus(self) -> Any:
         try:
@@ -250,6 +286,7 @@ class I2cNose(BaseSource):
 
     _next_ns: int
     _checks: Validity
+    _nose: Nose
 
 
 def open_i2c(

@@ -21,6 +21,7 @@ from thymos.smell.validity import Validity
 from thymos_drivers.enose.decoder import Decoder, Reading
 from thymos_drivers.enose.losses import Clarity, Losses
 from thymos_drivers.enose.text import TextDecoder
+from thymos_drivers.enose.told import nose_told, tell, with_unstable
 
 CHECK_CABLE = "check cable, ground and speed of the port"
 _RESTARTED_S = 5.0
@@ -48,6 +49,8 @@ class Intake:
         rails: The end of the converter's range means that there is no reading.
         climate: Channels of the air.
         air: Gives their values where the nose itself does not measure them.
+        serial: Of its USB chip.
+        frame_id: tf frame of the inlet.
     """
 
     def __init__(
@@ -62,6 +65,8 @@ class Intake:
         rails: bool = True,
         climate: tuple[str, ...] = (),
         air: Air | None = None,
+        serial: str = "",
+        frame_id: str = "",
     ) -> None:
         self.seq = seq
         self.clock = clock
@@ -71,6 +76,7 @@ class Intake:
         self.last_ns: int | None = None
         self._stream, self._decoder, self._counters = stream, decoder, counters
         self._air = air
+        self.nose = nose_told(decoder, climate, serial=serial, frame_id=frame_id)
         self._checks = Validity(decoder.names, decoder.unit if rails else "raw", climate)
         self._losses, self._clarity = Losses(), Clarity()
         self._good = decoder.good
@@ -145,7 +151,8 @@ class Intake:
         values = reading.values
         if self._air is not None:
             values = np.append(values, self._air(reading.arrived_ns))
-        values, note = self._checks.check(values)
+        raw = values
+        values, note = self._checks.check(raw)
         flags |= Flag.GAP_BEFORE if lost or anew else Flag.OK
         flags |= Flag.WARMUP if reading.warmup else Flag.OK
         flags |= Flag.CLIPPED if self._checks.clipped else Flag.OK
@@ -153,7 +160,10 @@ class Intake:
         flags |= Flag.INVALID if useless else Flag.OK
         note = "; ".join(filter(None, (reading.note, note)))
         seq, self.seq = self.seq, self.seq + 1
-        return Sample(self._stream, seq, t_ns, reading.arrived_ns, frozen(values), flags, note)
+        sample = Sample(self._stream, seq, t_ns, reading.arrived_ns, frozen(values), flags, note)
+        raw, faults = with_unstable(raw, self._checks.faults, reading.unstable)
+        facts = {} if reading.ticks is None else {"tick": reading.ticks}
+        return tell(sample, self.nose, raw, faults, **facts)
 
     def _time(self, reading: Reading) -> tuple[int, Flag]:
         """Capture time, and what has to be said about it."""

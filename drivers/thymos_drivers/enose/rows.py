@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -32,6 +34,7 @@ _STEP = re.compile(r"(^|_)h\d+$")
 _GAS_VALID, _HEATER_STABLE = 0x20, 0x10
 """Bits of the status byte of BME68x (new data 0x80, gas valid 0x20, heater stable 0x10)."""
 _MAX_TICK_MS = 2**53
+_NONE: Mapping[str, float] = MappingProxyType({})
 _TURN_MS = 2**32
 _LEAP_MS = 2000.0
 MOST_FACTS = 64
@@ -76,6 +79,7 @@ class Assembler:
     _when: tuple[float | None, int] = (None, 0)
     _tick: tuple[int, int | None] = (0, None)
     _doubt: tuple[int, int | None] = (0, None)
+    _unstable: dict[str, float] = field(default_factory=dict)
 
     @property
     def learnt(self) -> bool:
@@ -164,13 +168,14 @@ class Assembler:
         for mark, position in (("s", columns.sensor), ("h", columns.step)):
             if position is not None:
                 keys.append(f"{mark}{row[position]:.0f}")
-        value = row[columns.gas[0]]
+        value = said = row[columns.gas[0]]
         if columns.status is not None and math.isfinite(row[columns.status]):
             bits = int(row[columns.status]) if row[columns.status] < 256 else 0
             if not (bits & _GAS_VALID and bits & _HEATER_STABLE):
                 value = math.nan
-        part = Line(LineKind.NAMED, (value,), ("_".join(keys),), columns.unit, tick, air)
-        return self._named(part, arrived_ns)
+        name = "_".join(keys)
+        part = Line(LineKind.NAMED, (value,), (name,), columns.unit, tick, air)
+        return self._named(part, arrived_ns, {name: said} if math.isnan(value) else _NONE)
 
     def _bare_row(self, line: Line, arrived_ns: int) -> list[Reading]:
         if not self.learnt:
@@ -184,7 +189,9 @@ class Assembler:
             return []
         return [self._reading([*line.values], None, arrived_ns)]
 
-    def _named(self, line: Line, arrived_ns: int) -> list[Reading]:
+    def _named(
+        self, line: Line, arrived_ns: int, unstable: Mapping[str, float] = _NONE
+    ) -> list[Reading]:
         """Collect named values; a reading is whole when all are there, or the next one begins."""
         names = line.names
         if not self._parts:
@@ -205,6 +212,7 @@ class Assembler:
             return []  # the rest of a reading whose beginning was before our time
         self._started = True
         self._partial.update(zip(names, line.values, strict=True))
+        self._unstable.update(unstable)
         self._breathe(line.climate)
         self._when = (line.tick_ms, arrived_ns)
         if len(self._partial) == len(self._parts):
@@ -253,9 +261,11 @@ class Assembler:
         for name in self.climate:
             seen = self._air.get(name)
             values.append(float(np.mean(seen)) if seen else math.nan)
+        said = {i: self._unstable[n] for i, n in enumerate(self.names) if n in self._unstable}
         self._partial.clear()
+        self._unstable.clear()
         self._air = {}
-        return self._reading(values, *self._when)
+        return replace(self._reading(values, *self._when), unstable=said)
 
     def _reading(self, values: list[float], tick: float | None, arrived_ns: int) -> Reading:
         known = tick is not None and abs(tick) < _MAX_TICK_MS  # False for NaN

@@ -167,6 +167,8 @@ class SerialNose(OwnClock):
             rails=self._rails,
             climate=climate,
             air=self._air.values if self._air is not None and not decoder.climate else None,
+            serial=self._usb_serial,
+            frame_id=self._spec.frame_id,
         )
         self._last_ns = time.monotonic_ns()
         self._say(Health.OK)
