@@ -14,6 +14,7 @@ from thymos.errors import (
     DevicePermissionError,
 )
 from thymos.samples import Flag, Health, gas_channels
+from thymos.smell.frame import Fault
 from thymos_drivers.enose import I2cNose
 
 pytest.importorskip("bme680", reason="the extra 'enose' is not installed")
@@ -53,6 +54,14 @@ def test_heater_steps_are_channels_and_reach_the_chip() -> None:
         sample = source.read(1.0)
         assert sample is not None
         assert np.isfinite(sample.payload[:3]).all()
+    assert sample.smell is not None
+    steps = sample.smell.nose.channels
+    assert [(c.heater_step, c.heater_celsius, c.heater_profile) for c in steps] == [
+        (i, degrees, "200-300-400") for i, degrees in enumerate((200.0, 300.0, 400.0))
+    ]
+    assert {(c.sensor_model, c.sensor_id, c.heater_ns) for c in steps} == {
+        (source.spec.extra["model"], "0x76", 150_000_000)
+    }
     heat = [chip.registers[0x5A + step] for step in range(3)]
     assert heat[0] < heat[1] < heat[2]
 
@@ -67,6 +76,9 @@ def test_an_unstable_heater_gives_no_resistance_but_the_air() -> None:
         assert np.isfinite(sample.payload[1:]).all()
         assert Flag.INVALID in sample.flags
         assert "heater was not stable" in sample.note
+        assert sample.smell is not None
+        assert sample.smell.faults == (Fault.UNSTABLE,)
+        assert np.isfinite(sample.smell.values[0])  # what the chip said, all the same
         for _ in range(12):
             source.read(1.0)
         assert source.health.health is Health.DEGRADED
