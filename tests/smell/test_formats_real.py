@@ -186,7 +186,8 @@ def test_uci_drift_as_csv_and_libsvm(data_dir: Path, tmp_path: Path) -> None:
     "name", ["smellnet/test/lemon", "bme688/rawdata/*kucwp5*", "bme688/gat3way/test.csv"]
 )
 def test_through_every_other_file_and_back(data_dir: Path, tmp_path: Path, name: str) -> None:
-    """Native → exchange → JSON Lines → MCAP → native: the same bytes, the same frames."""
+    """Native → exchange → JSON Lines → MCAP → Parquet → native: same bytes, same frames."""
+    pytest.importorskip("pyarrow")
     found = sorted((data_dir / "enose").glob(name))
     if found[0].is_dir():
         found = sorted(found[0].glob("*.csv"))
@@ -194,13 +195,18 @@ def test_through_every_other_file_and_back(data_dir: Path, tmp_path: Path, name:
     source = open_source(path)
     wanted = list(source.frames())
     step = source
-    for out, to in (("a.csv", "exchange"), ("b.jsonl", "smellframe"), ("c.mcap", "mcap")):
+    for out, to in (
+        ("a.csv", "exchange"),
+        ("b.jsonl", "smellframe"),
+        ("c.mcap", "mcap"),
+        ("d.parquet", "parquet"),
+    ):
         convert([step], tmp_path / out, to)
         step = open_source(tmp_path / out)
         assert list(step.frames()) == wanted, to
-    done = convert([step], tmp_path / f"d{path.suffix}", source.format)
+    done = convert([step], tmp_path / f"e{path.suffix}", source.format)
     assert done.rows == len(wanted)
-    assert (tmp_path / f"d{path.suffix}").read_bytes() == path.read_bytes()
+    assert (tmp_path / f"e{path.suffix}").read_bytes() == path.read_bytes()
 
 
 def test_exchange_keeps_what_others_read_too(data_dir: Path, tmp_path: Path) -> None:
