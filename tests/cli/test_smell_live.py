@@ -337,6 +337,11 @@ def test_an_onset_is_told_again_when_the_rise_has_told_it_better() -> None:
     assert [e.name for e in watch.fresh(2)[1]] == ["odour_onset"]
 
 
+def test_the_same_recording_gives_the_same_views() -> None:
+    one, two = (as_json(watched(until_s=19.0).view(), past=True) for _ in range(2))
+    assert one == two
+
+
 def test_losses_and_complaints_are_counted() -> None:
     watch = SmellWatch()
     watch.on_stream(StreamSpec("enose", Kind.GAS, 2.0, (2,), "adc", ("CO", "temperature")))
@@ -388,7 +393,6 @@ def test_plain_lines_and_json_of_a_recording(thymos, tmp_path: Path) -> None:
     told = thymos("smell", "live", "--enose", SIM, "--fast", "--json")
     assert told.code == 0
     assert len(told.lines) >= 39
-    assert told.out == thymos("smell", "live", "--enose", SIM, "--fast", "--json").out
     events = [e["name"] for one in told.lines for e in one["events"]]
     assert events.count("odour_onset") == 1
 
@@ -418,6 +422,24 @@ def test_wrong_use_is_told(thymos) -> None:
     done = thymos("smell", "live", "--enose", "file:/nowhere.csv")
     assert done.code == 1
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("more", [["--json"], ["--fast"]])
+def test_it_ends_when_nobody_reads_any_more(more: list[str], tmp_path: Path) -> None:
+    uri = "sim:?pace=0&seconds=3000" if "--fast" in more else "sim:?rate=50"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "thymos", "smell", "live", "--enose", uri, *more],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path,
+    )  # fmt: skip
+    assert process.stdout
+    assert process.stdout.readline()
+    process.stdout.close()
+    try:
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+    assert process.stderr
+    assert process.stderr.read() == b""
 
 
 def test_an_unplugged_nose_is_told_and_comes_back(thymos) -> None:

@@ -22,6 +22,7 @@ from thymos.cli.output import json_lines, stderr, stop_on_signals
 from thymos.cli.settings import settings
 from thymos.cli.smell_show import event_line, line, render
 from thymos.clock import MonotonicClock
+from thymos.config import PerceiveConfig
 from thymos.devices import open_uri
 from thymos.errors import ConfigError
 from thymos.events import Observer
@@ -64,24 +65,33 @@ def live(
     Ends with q or Ctrl-C. Without a terminal it writes a line every five seconds of capture time
     and one for each event; with --json one object a second.
     """
-    from thymos.smell.watch import SmellWatch
-
     chosen = settings(config, sources={"enose": enose}, perceive={"clean_air": clean_air})
     source = open_nose(chosen.sources.enose)
-    watch = SmellWatch(chosen.perceive, keep=True)
+    try:
+        _show(source, chosen.perceive, fast=fast, json=json)
+    except BrokenPipeError as err:  # `… | head`; with its number it would be taken for a failure
+        raise BrokenPipeError from err
+
+
+def _show(source: Source, config: PerceiveConfig, *, fast: bool, json: bool) -> None:
+    from thymos.smell.watch import SmellWatch
+
+    watch = SmellWatch(config, keep=True)
     with stop_on_signals() as stop, ExitStack() as stack:
         shown: Observer
         if json:
-            shown = _JsonLines(watch, stack.enter_context(json_lines()))
+            shown = _JsonLines(watch, stack.enter_context(json_lines()), stop)
         elif sys.stdout.isatty() and not fast:
             stack.enter_context(_keys(stop))
             shown = stack.enter_context(_Screen(watch, Console(highlight=False)))
         else:
-            shown = _Lines(watch, Console(highlight=False))
+            shown = _Lines(watch, sys.stdout, stop)
         if fast:
             _play(source, watch, shown, stop)
         else:
             _follow(source, watch, shown, stop)
+        if isinstance(shown, _Printer) and shown.gone:
+            raise BrokenPipeError
 
 
 def _follow(source: Source, watch: SmellWatch, shown: Observer, stop: threading.Event) -> None:
@@ -190,14 +200,37 @@ class _Screen(Observer):
         return render(view, min(160, self._console.width), self._console.height)
 
 
-class _Lines(Observer):
-    """Plain lines: one for each event, one every few seconds of capture time."""
+class _Printer(Observer):
+    """Writes lines to a stream until nobody reads them any more (`… | head`).
 
-    def __init__(self, watch: SmellWatch, console: Console) -> None:
+    It runs on the thread that reads the nose, where an error would end nothing: so it tells the run
+    to stop.
+
+    Attributes:
+        gone: Nobody reads any more.
+    """
+
+    def __init__(self, watch: SmellWatch, out: TextIO, stop: threading.Event) -> None:
         self._watch = watch
-        self._console = console
+        self._out = out
+        self._stop = stop
         self._due_ns: int | None = None
         self._seen = 0
+        self.gone = False
+
+    def _say(self, text: str) -> None:
+        if self.gone:
+            return
+        try:
+            self._out.write(text + "\n")
+            self._out.flush()
+        except BrokenPipeError:
+            self.gone = True
+            self._stop.set()
+
+
+class _Lines(_Printer):
+    """Plain lines: one for each event, one every few seconds of capture time."""
 
     def on_stream(self, spec: StreamSpec) -> None:
         self._say(clean(f"{spec.name}: {spec.origin.value}, {spec.device}"))
@@ -223,18 +256,9 @@ class _Lines(Observer):
         for event in fresh:
             self._say(event_line(self._watch.view(), event))
 
-    def _say(self, text: str) -> None:
-        self._console.print(text, markup=False, soft_wrap=True)
 
-
-class _JsonLines(Observer):
+class _JsonLines(_Printer):
     """One object a second of capture time; each event stands in one of them."""
-
-    def __init__(self, watch: SmellWatch, out: TextIO) -> None:
-        self._watch = watch
-        self._out = out
-        self._due_ns: int | None = None
-        self._seen = 0
 
     def on_sample(self, sample: Sample) -> None:
         if self._due_ns is None or not 0 < self._due_ns - sample.t_ns <= NS_PER_S:
@@ -251,8 +275,7 @@ class _JsonLines(Observer):
     def _write(self) -> None:
         self._seen, fresh = self._watch.fresh(self._seen)
         told = as_json(replace(self._watch.view(), events=fresh))
-        self._out.write(jsonlib.dumps(told, ensure_ascii=False) + "\n")
-        self._out.flush()
+        self._say(jsonlib.dumps(told, ensure_ascii=False))
 
 
 @contextmanager

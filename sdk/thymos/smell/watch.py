@@ -40,7 +40,6 @@ from thymos.smell.signal.lag import LONGEST_NS
 from thymos.smell.view import (
     FAULT_WORDS,
     NAN,
-    PAST_BINS,
     AirView,
     ChannelView,
     DangerView,
@@ -49,6 +48,7 @@ from thymos.smell.view import (
     OdourView,
     SmellView,
 )
+from thymos.smell.watch_past import Past
 from thymos.smell.watch_signal import SignalView, signal_of
 
 MAX_EVENTS = 50
@@ -119,7 +119,7 @@ class SmellWatch(Observer):
             self._spec = spec
             self._gas = list(gas_channels(spec))
             period_s = 1.0 / spec.rate_hz if spec.rate_hz > 0 else 1.0
-            self._past = _Past(len(self._gas), max(1, min(600, math.ceil(period_s))))
+            self._past = Past(len(self._gas), max(1, min(600, math.ceil(period_s))))
 
     def on_sample(self, sample: Sample) -> None:
         """Take a reading in."""
@@ -376,39 +376,3 @@ def _payload(sample: Sample | None, spec: StreamSpec) -> F64:
     if sample is None or sample.payload.size != width:
         return np.full(width, np.nan)
     return np.asarray(sample.payload, dtype=np.float64).ravel()
-
-
-class _Past:
-    """Means of the last `PAST_BINS` bins of each channel."""
-
-    def __init__(self, width: int, bin_s: int) -> None:
-        self.bin_s = bin_s
-        self._sum = np.zeros((PAST_BINS, width))
-        self._count = np.zeros((PAST_BINS, width))
-        self._newest: int | None = None
-
-    def take(self, t_ns: int, values: F64) -> None:
-        """Add the values of one moment; those that are NaN are left out."""
-        at = t_ns // (self.bin_s * NS_PER_S)
-        self._forget(at)
-        known = np.isfinite(values)
-        self._sum[at % PAST_BINS, known] += values[known]
-        self._count[at % PAST_BINS, known] += 1
-
-    def _forget(self, at: int) -> None:
-        """Empty the bins between the newest one and this one."""
-        if self._newest is None or not 0 <= at - self._newest < PAST_BINS:
-            self._sum[:], self._count[:] = 0.0, 0.0
-        else:
-            for gone in range(self._newest + 1, at + 1):
-                self._sum[gone % PAST_BINS], self._count[gone % PAST_BINS] = 0.0, 0.0
-        self._newest = at
-
-    def rows(self) -> list[list[float]]:
-        """Of each channel, oldest bin first."""
-        end = self._newest or 0
-        order = [(end - back) % PAST_BINS for back in range(PAST_BINS - 1, -1, -1)]
-        with np.errstate(invalid="ignore"):
-            means = self._sum[order] / self._count[order]
-        rows: list[list[float]] = means.T.tolist()
-        return rows
