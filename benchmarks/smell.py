@@ -42,24 +42,24 @@ F64 = NDArray[np.float64]
 def run(repeats: int, quick: bool) -> list[Figure]:
     seconds = 20 if quick else 60
     rows = made(seconds, HZ, smell=(seconds // 2, seconds * 3 // 4), seed=1)
-    signal: list[float] = []
-    path: list[float] = []
+    signal, path = [], []
+    peer = [statistics.mean(per_window(rows, 20 if quick else 100)) for _ in range(repeats)]
     for _ in range(repeats):
         signal.append(statistics.mean(stage(rows)))
         path.append(statistics.mean(whole(rows)))
-    per_reading = stage(rows)
-    peer = per_window(rows, 50 if quick else 300)
+    unit = "µs a reading"
     return [
-        repeated("signal stage, 16 channels at 100 Hz, mean", signal, "µs a reading", TARGET),
-        spread_of("signal stage, single readings", per_reading, "µs a reading", TARGET),
-        repeated("whole smell path, 16 channels at 100 Hz, mean", path, "µs a reading", TARGET),
-        spread_of("whole smell path, single readings", whole(rows), "µs a reading", TARGET),
-        Figure(
-            "features of the last 10 s anew at each reading (peer, numpy without state)",
-            statistics.mean(peer),
-            "µs a reading",
-            {"p50": statistics.median(peer), "max": max(peer), "n": len(peer)},
+        repeated(
+            "signal stage, 16 channels at 100 Hz, mean",
+            signal,
+            unit,
+            TARGET,
+            peer="numpy, last 10 s anew",
+            peer_values=peer,
         ),
+        spread_of("signal stage, single readings", stage(rows), unit, TARGET),
+        repeated("whole smell path, 16 channels at 100 Hz, mean", path, unit, TARGET),
+        spread_of("whole smell path, single readings", whole(rows), unit, TARGET),
         *memory("a week at 1 Hz", WEEK_S // (84 if quick else 1), 1, parts=7),
         *memory("half an hour at 100 Hz", 60 if quick else 1800, HZ, parts=6),
     ]

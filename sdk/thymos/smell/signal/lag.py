@@ -38,9 +38,10 @@ STEP_NS = NS_PER_S // 20
 FARTHEST_NS = 60 * NS_PER_S
 MISFIT = 0.02
 """Of the response: by so much rises leave the model, whatever the noise is."""
-MODEL_SHARE = 0.25
-"""Of the lag: how wrong it is where the sensor is of another order than the model (chamber, gas
-mixture). At least 68 % of simulated onsets lie within one spread, see docs/smell-signal.md."""
+MODEL_SHARE = 1.0
+"""Of the lag: how wrong it is where the sensor is of another order than the model (a chamber before
+it, a mixture). Chosen so that simulated noses behind a chamber of 3 s are covered as well; for
+those without one spreads are too wide by that, see docs/smell-signal.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,10 @@ class Moment:
     spread_ns: int
     how: str
 
-    def interval(self, latest_ns: int) -> tuple[int, int]:
-        """Earliest and latest capture time, one deviation to each side, never after a reading."""
-        low, high = self.t_ns - self.spread_ns, self.t_ns + self.spread_ns
-        return min(low, latest_ns), min(high, latest_ns)
+    def interval(self, latest_ns: int, deviations: int = 1) -> tuple[int, int]:
+        """Earliest and latest capture time, so many deviations away, never after a reading."""
+        far_ns = deviations * self.spread_ns
+        return min(self.t_ns - far_ns, latest_ns), min(self.t_ns + far_ns, latest_ns)
 
 
 def first_order(t_s: F64, tau_s: float) -> F64:
@@ -110,17 +111,18 @@ def prior_onset(odour: Odour) -> Moment:
 def onset(odour: Odour, fitted: Moment | None) -> Moment:
     """When a smell reached the nose, by all that is known.
 
-    A response that rises ever more slowly (first order) was below half of the threshold for at
-    least half of its way there: it began no longer before the last such reading than that one lies
-    before the onset. A fit that contradicts this (a sensor quicker than the readings, a model that
-    does not hold) is dropped, and so is the part of a prior that does.
+    A response that rises ever more slowly (first order) is below half of the threshold for at most
+    half of its way there: it began no longer before the last such reading than that one lies before
+    the onset; twice as long is allowed for slow starts behind a chamber. A fit that contradicts
+    this (a sensor quicker than the readings, a model that does not hold) or tells less is dropped,
+    and so is a prior that does.
     """
     guess = fitted or prior_onset(odour)
     if odour.flat_ns is None:
         return guess
-    high, low = odour.onset_ns, 2 * odour.flat_ns - odour.onset_ns
+    high, low = odour.onset_ns, 3 * odour.flat_ns - 2 * odour.onset_ns
     early, late = guess.t_ns - guess.spread_ns, guess.t_ns + guess.spread_ns
-    if fitted is not None and low <= late and early <= high:
+    if fitted is not None and low <= late and early <= high and late - early <= 2 * (high - low):
         return Moment(min(max(guess.t_ns, low), high), guess.spread_ns, guess.how)
     if fitted is None and early >= low:
         return guess
