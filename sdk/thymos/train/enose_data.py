@@ -55,10 +55,9 @@ class Sniff:
         return np.asarray(logs[: whole * ROWS_A_BIN].reshape(whole, ROWS_A_BIN, -1).mean(axis=1))
 
     @property
-    def session(self) -> tuple[float, float]:
-        """Pressure and humidity, coarsely: recordings of one day and room share it."""
-        middle = np.median(self.climate, axis=0)
-        return round(float(middle[1]) / 5) * 5.0, round(float(middle[2]) / 10) * 10.0
+    def humidity(self) -> float:
+        """Its middle; 100 where the environment sensor is stuck."""
+        return float(np.nanmedian(self.climate[:, CLIMATE.index("Humidity")]))
 
 
 def smellnet(folder: Path, part: str) -> list[Sniff]:
