@@ -27,17 +27,18 @@ from thymos.samples import (
     StreamSpec,
     gas_channels,
 )
+from thymos.smell.signal.baseline import MAX_CV
+from thymos.smell.signal.phase import REZERO_AFTER_NS
 from thymos_calibration.reading import samples_of
 from thymos_calibration.store import Calibration, identity
 
 F64 = NDArray[np.float64]
 
 KIND = "enose-clean-air"
-MAX_CV = 0.05
 MAX_DRIFT = 0.05
 MIN_READINGS = 20
 MIN_VALID = 0.8
-CLEAN_AIR_S = 300.0
+CLEAN_AIR_S = REZERO_AFTER_NS / NS_PER_S
 EXCURSION = 0.2
 """A channel this far from R0 (share of it) before the stretch smelt something, or was cold."""
 _MAX_GATHERED = 20_000

@@ -6,9 +6,8 @@ temperature. In clean air over hours of changing weather, for each channel,
     ln R = a + b·(T − T₀) + c·(H − H₀)  [+ d·(T − T₀)² + e·(T − T₀)(H − H₀) + f·(H − H₀)²]
 
 by least squares, T in °C and H the absolute humidity in g/m³ (relative humidity alone follows the
-temperature). The square terms are taken only if they foretell hours left out clearly better. H is
-from the Magnus formula with the constants of O. Alduchov and R. Eskridge, "Improved Magnus form
-approximation of saturation vapor pressure", J. Applied Meteorology 35, 1996.
+temperature; the formula is in `thymos.smell.signal.climate`). The square terms are taken only if
+they foretell hours left out clearly better.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from thymos.errors import CalibrationError
 from thymos.samples import NS_PER_S, Kind, Sample, StreamSpec, gas_channels
+from thymos.smell.signal.climate import absolute_humidity
 from thymos_calibration.enose import channel_names, readings
 from thymos_calibration.store import Calibration, identity
 
@@ -38,12 +38,6 @@ MAX_TOGETHER = 0.97
 MIN_GAIN = 0.1
 """A channel is compensated only if that explains this share of its spread in hours left out."""
 FOLDS = 5
-
-
-def absolute_humidity(temperature: F64, humidity: F64) -> F64:
-    """Water in the air, g/m³, from °C and percent relative humidity."""
-    pressure = 6.1094 * np.exp(17.625 * temperature / (temperature + 243.04)) * humidity / 100
-    return np.asarray(216.68 * pressure / (temperature + 273.15))
 
 
 @dataclass(frozen=True, slots=True)
