@@ -22,7 +22,14 @@ from thymos.smell.frame import SmellFrame as Frame
 from thymos.smell.message import nose_from
 from thymos.smell.stream import frame_of, nose_of, sample_of, spec_of
 
-__all__ = ["CLIMATE", "SmellMessages", "climate_to_msg", "nose_from", "sample_from"]
+__all__ = [
+    "CLIMATE",
+    "FrameMessages",
+    "SmellMessages",
+    "climate_to_msg",
+    "nose_from",
+    "sample_from",
+]
 
 CLIMATE = {"temperature": Temperature, "humidity": RelativeHumidity, "pressure": FluidPressure}
 """The standard message of each quantity of the air."""
@@ -85,6 +92,18 @@ class SmellMessages:
         frame, number, new = self._announcer.take(frame, self._frame_id)
         info = message.info_message(MAKE, frame.nose, t_ns) if new else None
         return Told(frame, message.frame_message(MAKE, frame, number), info)
+
+
+class FrameMessages:
+    """Frames as messages, of noses that somebody else describes."""
+
+    def __init__(self) -> None:
+        self._announcer = message.Announcer()
+
+    def of(self, frame: Frame) -> SmellFrame:
+        """One frame in ROS time."""
+        made, number, _ = self._announcer.take(frame, frame.nose.frame_id)
+        return message.frame_message(MAKE, made, number)
 
 
 def sample_from(m: Any, stream: str, noses: dict[int, Nose]) -> tuple[Sample, StreamSpec]:

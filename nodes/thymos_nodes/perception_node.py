@@ -13,7 +13,8 @@ from thymos.errors import ThymosError
 from thymos.events import Observer
 from thymos.pipeline import Pipeline
 from thymos.samples import Kind, Origin, Sample, StreamSpec
-from thymos_nodes import bridges, convert, diagnostics, qos, shared
+from thymos.smell.frame import SmellFrame as Frame
+from thymos_nodes import bridges, convert, convert_smell, diagnostics, qos, shared
 from thymos_nodes.convert_sensors import TopicStream
 from thymos_nodes.diagnostics import Rate, Task
 from thymos_nodes.lifecycle import ThymosNode
@@ -44,7 +45,8 @@ class _Log(Observer):
 class PerceptionNode(ThymosNode):
     """Publishes `perception/estimate` (at once, no words) and `perception/window` (complete).
 
-    A danger goes out on `perception/danger` with the sample that shows it, before any window ends.
+    Readings of a nose go out on `perception/smell` with clean air, phase and warm-up. A danger goes
+    out on `perception/danger` with the sample that shows it, before any window ends.
     """
 
     PARAMS = (
@@ -100,6 +102,7 @@ class PerceptionNode(ThymosNode):
         self._watch: Any = None
         self._told_no_sharing = False
         self._time = RosTime(self.ros_clock)
+        self._completed = convert_smell.FrameMessages()
 
     # -- lifecycle
 
@@ -116,6 +119,7 @@ class PerceptionNode(ThymosNode):
         self._estimate = self.announce(PerceptionWindow, "perception/estimate", qos.RESULT)
         self._window = self.announce(PerceptionWindow, "perception/window", qos.RESULT)
         self._danger = self.announce(Cue, "perception/danger", qos.RESULT)
+        self._smell = self.announce(SmellFrame, "perception/smell", qos.RESULT)
         self._hri = bridges.Hri.of(self, config.perceive.language)
 
     def start(self) -> None:
@@ -124,6 +128,7 @@ class PerceptionNode(ThymosNode):
             self._config,
             observers=[_Log(lambda t: self.get_logger().warning(t))],
             on_danger=lambda cue: self._danger.publish(convert.cue_to_msg(cue)),
+            on_frame=self._publish_smell,
         )
         self._run = Perceiving(
             self._pipeline, self.ros_clock, self._estimate.publish, self._publish_window
@@ -273,6 +278,11 @@ class PerceptionNode(ThymosNode):
             self.get_logger().warning(f"{stream.name}/info: {err}")
         for held in stream.release():
             self._take(stream, held)
+
+    def _publish_smell(self, frame: Frame) -> None:
+        """On the thread of the perceiver; `enose/info` describes its nose."""
+        if self._smell.get_subscription_count():
+            self._smell.publish(self._completed.of(frame))
 
     def _publish_window(self, message: PerceptionWindow) -> None:
         self._window.publish(message)

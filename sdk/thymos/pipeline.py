@@ -28,6 +28,7 @@ from thymos.reason.base import Evidence, Reasoner
 from thymos.respond.aloud import Aloud
 from thymos.respond.base import Responder, Speaker
 from thymos.samples import Sample, StreamSpec
+from thymos.smell.frame import SmellFrame
 from thymos.smell.meaning.keeper import Keeper
 
 MAX_NOTES = 32  # a report states what is lacking; it is not a log
@@ -47,6 +48,7 @@ class Pipeline:
         play: Whether answers are played on the sound card.
         on_danger: Gets dangers the moment they are noticed (in ROS, where another process
             answers); None: the responder answers them at once.
+        on_frame: Gets each reading of a nose with what was found out about it.
 
     Attributes:
         config: The settings.
@@ -68,6 +70,7 @@ class Pipeline:
         answer_dir: Path | None = None,
         play: bool = False,
         on_danger: Callable[[Cue], None] | None = None,
+        on_frame: Callable[[SmellFrame], None] | None = None,
     ) -> None:
         self.config = config or Config()
         self.tell = Fanout(observers)
@@ -90,6 +93,7 @@ class Pipeline:
         self._events: list[str] = []
         self._alerts = Alerts(lambda: self._stages()[1], self._aloud, self._alerted)
         self._on_danger = on_danger or self._alerts.warn
+        self._on_frame = on_frame
         self._smells = Keeper(self.config.smell, self.note)
         self._origin_ns: int | None = None  # start of the first window: 0 s in texts
 
@@ -207,7 +211,7 @@ class Pipeline:
                 self.note(f"{perceiver.modality} is not perceived: {err}{remedy}")
                 continue
             told = self._on_anchors if self._anchored else None
-            self.slots.append(PerceiverSlot(perceiver, spec, told, self._on_danger))
+            self.slots.append(PerceiverSlot(perceiver, spec, told, self._on_danger, self._on_frame))
 
     def _perceivers(self) -> Sequence[Perceiver]:
         if self._given_perceivers is not None:

@@ -75,6 +75,7 @@ class Listener:
             "camera/image_raw": Image,
             "microphone/audio": AudioFrame,
             "enose/data": SmellFrame,
+            "perception/smell": SmellFrame,
             "perception/estimate": PerceptionWindow,
             "perception/window": PerceptionWindow,
             "reasoner/explanation": Explanation,
@@ -152,6 +153,8 @@ def test_a_replayed_recording_is_explained_and_answered_with_its_own_times(
     codes = {name: nodes.end(name) for name in ("perception", "reasoner", "responder")}
     assert codes == {"perception": 0, "reasoner": 0, "responder": 0}
 
+    from thymos_msgs.msg import SmellFrame
+
     # Nothing was lost on the way, and headers carry capture times.
     said = re.search(r"replayed (\{.*\})", nodes.said("replay"))
     assert said is not None
@@ -168,6 +171,19 @@ def test_a_replayed_recording_is_explained_and_answered_with_its_own_times(
         wait_until(partial(lambda t, n: len(heard[t]) >= n, topic, len(times)), topic)
         assert [stamp(m) for m in heard[topic]] == times
         assert times[0] >= START_NS
+
+    # Each reading goes out again, the same raw values with what perception found out about it.
+    smelt = {stamp(m): m for m in heard["perception/smell"]}
+    raw = {stamp(m): m for m in heard["enose/data"]}
+    assert set(smelt) <= set(raw)
+    assert len(smelt) > 5
+    for t_ns, message in smelt.items():
+        assert message.values == raw[t_ns].values
+        assert message.info_id == raw[t_ns].info_id  # enose/info describes both
+    newest = smelt[max(smelt)]
+    assert len(newest.baseline) == 1
+    assert newest.phase != SmellFrame.UNKNOWN
+    assert not raw[max(raw)].baseline
 
     # The same windows as without ROS, sample for sample.
     windows = [w for w in heard["perception/window"] if w.complete]

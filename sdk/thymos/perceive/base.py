@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 from thymos.align.window import Window
 from thymos.contract import Cue, Modality
 from thymos.samples import Kind, Sample, StreamSpec
+from thymos.smell.frame import SmellFrame
 
 
 class Perceiver(Protocol):
@@ -70,6 +71,15 @@ class DangerSource(Protocol):
 
     def dangers(self) -> list[Cue]:
         """Take the dangers found since the last call, in order of time, ids empty."""
+
+
+@runtime_checkable
+class FrameSource(Protocol):
+    """A perceiver that completes the frames of a nose: clean air, phase, what is still warming."""
+
+    @property
+    def frame(self) -> SmellFrame | None:
+        """The newest reading with all that was found out about it; None before the first."""
 
 
 @runtime_checkable

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from thymos.align.window import Window
 from thymos.contract import Cue
-from thymos.perceive.base import AnchorSource, Attributor, DangerSource, Perceiver
+from thymos.perceive.base import AnchorSource, Attributor, DangerSource, FrameSource, Perceiver
 from thymos.samples import Kind, Sample, StreamSpec
+from thymos.smell.frame import SmellFrame
 
 STOP_WAIT_S = 10.0
 QUEUE = {Kind.VIDEO: 64, Kind.DEPTH: 64, Kind.AUDIO: 512, Kind.GAS: 256}
@@ -22,6 +23,7 @@ Found = tuple[list[Cue], list[str]]  # cues, and what was lacking in words
 OnAnchors = Callable[[list[int], int | None, str], None]
 """Told times of events, from when on later ones lie, and what they are."""
 OnDanger = Callable[[Cue], None]
+OnFrame = Callable[[SmellFrame], None]
 """Told a danger at once, on the thread that observes."""
 
 
@@ -33,6 +35,7 @@ class PerceiverSlot:
         spec: Its stream.
         on_anchors: Told the events that it finds, if it finds any, after each sample.
         on_danger: Told the dangers that it notices, if it notices any, after each sample.
+        on_frame: Gets the completed frame of a nose after each sample.
     """
 
     def __init__(
@@ -41,12 +44,15 @@ class PerceiverSlot:
         spec: StreamSpec,
         on_anchors: OnAnchors | None = None,
         on_danger: OnDanger | None = None,
+        on_frame: OnFrame | None = None,
     ) -> None:
         self.perceiver = perceiver
         self._finder = perceiver if isinstance(perceiver, AnchorSource) else None
         self._on_anchors = on_anchors
         self._notices = perceiver if isinstance(perceiver, DangerSource) else None
         self._on_danger = on_danger
+        self._completes = perceiver if isinstance(perceiver, FrameSource) else None
+        self._on_frame = on_frame
         self._telling = threading.Lock()  # what two threads find is told in order of time
         self.stream = spec.name
         self.slow = perceiver.slow
@@ -59,7 +65,18 @@ class PerceiverSlot:
         except Exception as err:  # noqa: BLE001  a fault in one modality must not stop the others
             self.fault = f"{self.perceiver.modality}: {type(err).__name__}: {err}"
         self._tell_dangers()
+        self._tell_frame()
         self.find_anchors()
+
+    def _tell_frame(self) -> None:
+        if self._completes is None or self._on_frame is None:
+            return
+        try:
+            frame = self._completes.frame
+            if frame is not None:
+                self._on_frame(frame)
+        except Exception as err:  # noqa: BLE001  as above
+            self.fault = f"{self.perceiver.modality}: {type(err).__name__}: {err}"
 
     def _tell_dangers(self) -> None:
         if self._notices is None or self._on_danger is None:
