@@ -71,8 +71,8 @@ def test_what_fills_the_window_may_be_older_than_it(cue):
 
 
 def test_lag_is_taken_off_and_never_below_nothing():
-    assert in_air(20 * S, 6 * S, 2 * S) == ns(12, 16)
-    assert in_air(20 * S, S, 3 * S) == ns(16, 20)
+    assert in_air(20 * S, 6 * S, S) == ns(12, 16)  # two deviations each way
+    assert in_air(20 * S, S, 2 * S) == ns(15, 20)
 
 
 @pytest.mark.parametrize(

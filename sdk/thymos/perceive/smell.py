@@ -23,6 +23,7 @@ from thymos.perceive.smell_cues import FADED, Reading, Summary, Wafted
 from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec, gas_channels
 from thymos.smell.frame import F64, BaselineAir, Fault, SmellFrame
 from thymos.smell.meaning import DangerWatch, Sniff, cues_of_meaning, table
+from thymos.smell.meaning.order import DEVIATIONS
 from thymos.smell.recognise.guess import OdourGuess
 from thymos.smell.recognise.load import load_recogniser
 from thymos.smell.recognise.patterns import patterns_of
@@ -261,7 +262,8 @@ class SmellPerceiver:
             strength=state.strength,
             channel=self._spec.channels[self._gas[strongest]],
             fading=fading,
-            began_ns=state.onset_air.interval(odour.onset_ns),
+            began_ns=state.onset_air.interval(odour.onset_ns, DEVIATIONS),
+            calibrated=self._signal is not None and self._signal.baseline.measured,
         )
 
     def _keep(self, t_ns: int | None) -> None:

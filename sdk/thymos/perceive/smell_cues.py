@@ -12,6 +12,7 @@ from thymos.contract import Cue
 from thymos.perceive.face_cues import into
 from thymos.samples import NS_PER_S
 from thymos.smell.frame import F64
+from thymos.smell.meaning.order import DEVIATIONS
 from thymos.smell.recognise.guess import OdourGuess
 from thymos.smell.signal import Baseline, Moment, Odour, SmellState
 from thymos.smell.signal.phase import MIN_CHANGE
@@ -43,7 +44,7 @@ class Wafted:
     @property
     def began_ns(self) -> tuple[int, int]:
         """Earliest and latest time at which it reached the nose."""
-        return self.onset_air.interval(self.odour.onset_ns)
+        return self.onset_air.interval(self.odour.onset_ns, DEVIATIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ class Summary:
                     confidence=round(self._sure, 3),
                     t0_ns=t_ns,
                     t1_ns=t_ns,
-                    began_ns=None if in_air is None else in_air.interval(t_ns),
+                    began_ns=None if in_air is None else in_air.interval(t_ns, DEVIATIONS),
                     text=f"{phrase} {into(self._window, t_ns)}; {_late(in_air, t_ns)}",
                 )
             )

@@ -23,6 +23,9 @@ UNKNOWN_LAG_NS = 60 * NS_PER_S
 """How far a sensor may lag if nothing more is known of it; never is it ahead of the air."""
 ONSET_NAMES = ("odour_onset", "odour")
 """Cues that tell when a smell began, the better one first."""
+DEVIATIONS = 2
+"""Standard deviations of the lag within which the whole interval lies (`Cue.began_ns`): with one,
+every third order that is told would rest on chance."""
 GRAIN_NS = NS_PER_S // 4
 """How exactly the beginning of what a face or a voice does is known: a few looks a second."""
 NEAR_NS = 30 * NS_PER_S
@@ -61,15 +64,16 @@ class Relation:
     gap_ns: tuple[int, int]
 
 
-def in_air(t_ns: int, lag_ns: int, spread_ns: int) -> tuple[int, int]:
+def in_air(t_ns: int, lag_ns: int, deviation_ns: int) -> tuple[int, int]:
     """Earliest and latest time at which what a reading shows can have begun in the air.
 
     Args:
-        t_ns: Capture time of the reading.
+        t_ns: Capture time of the reading; never before the air.
         lag_ns: How far the sensor lags.
-        spread_ns: How far the true lag may differ from it, each way.
+        deviation_ns: Standard deviation of that.
     """
-    return t_ns - max(0, lag_ns + spread_ns), t_ns - max(0, lag_ns - spread_ns)
+    far_ns = DEVIATIONS * deviation_ns
+    return t_ns - max(0, lag_ns + far_ns), t_ns - max(0, lag_ns - far_ns)
 
 
 def smell_began(cue: Cue) -> Span:
