@@ -77,18 +77,25 @@ def _simple(hint: Any) -> Codec:
     return _chosen(hint) if issubclass(hint, enum.Enum) else _PLAIN[hint]
 
 
-def _record(kind: Any) -> Codec:
-    hints = typing.get_type_hints(kind)
-    parts = [(f.name, f, codec_of(hints[f.name])) for f in dataclasses.fields(kind)]
-    defaults = {name: _default(f) for name, f, _ in parts}
-    required = [name for name, _, _ in parts if defaults[name] is dataclasses.MISSING]
+def write_record(value: Any, skip: str = "") -> dict[str, Json]:
+    """A record as a JSON object without what has its default, and without the field `skip`."""
+    made = {}
+    for name, codec, default in _parts(type(value)):
+        if name != skip and not same(part := getattr(value, name), default):
+            made[name] = codec.write(part)
+    return made
 
-    def write(value: Any) -> Json:
-        return {
-            name: codec.write(part)
-            for name, _, codec in parts
-            if not same(part := getattr(value, name), defaults[name])
-        }
+
+@lru_cache(maxsize=16)
+def _parts(kind: Any) -> tuple[tuple[str, Codec, Any], ...]:
+    """Name, codec and default of each field."""
+    hints = typing.get_type_hints(kind)
+    return tuple((f.name, codec_of(hints[f.name]), _default(f)) for f in dataclasses.fields(kind))
+
+
+def _record(kind: Any) -> Codec:
+    parts = _parts(kind)
+    required = [name for name, _, default in parts if default is dataclasses.MISSING]
 
     def read(data: Json, where: str) -> Any:
         if isinstance(data, kind):
@@ -100,16 +107,16 @@ def _record(kind: Any) -> Codec:
             raise FrameError(f"{where or kind.__name__}: lacks '{lacking}'", hint=HINT)
         dot = f"{where}." if where else ""
         found = {
-            name: codec.read(data[name], dot + name) for name, _, codec in parts if name in data
+            name: codec.read(data[name], dot + name) for name, codec, _ in parts if name in data
         }
         return kind(**found)
 
     told = _told(kind)
     shown = {}
-    for name, _, codec in parts:
+    for name, codec, default in parts:
         shown[name] = _described(codec.schema, f"{kind.__name__}.{name}", told.get(name, ""))
         if name not in required:
-            shown[name]["default"] = codec.write(defaults[name])
+            shown[name]["default"] = codec.write(default)
     schema = {
         "title": kind.__name__,
         "description": inspect.getdoc(kind).split("\n")[0],  # type: ignore[union-attr]
@@ -117,7 +124,7 @@ def _record(kind: Any) -> Codec:
         "properties": shown,
         "required": required,
     }
-    return Codec(write, read, schema)
+    return Codec(write_record, read, schema)
 
 
 def _default(each: Any) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from thymos.errors import FrameError, MediaError
-from thymos.smell.codec import HINT, Json, codec_of, records
+from thymos.smell.codec import HINT, Json, codec_of, records, write_record
 from thymos.smell.frame import VERSION, Nose, SmellFrame
 
 SUFFIX = ".smell.jsonl"
@@ -27,11 +27,9 @@ def to_dict(frame: SmellFrame, *, nose: bool = True) -> dict[str, Json]:
         frame: To be written.
         nose: With what does not change from reading to reading (and the version).
     """
-    made: dict[str, Json] = codec_of(SmellFrame).write(frame)
     if not nose:
-        del made["nose"]
-        return made
-    return {"version": VERSION, **made}
+        return write_record(frame, skip="nose")
+    return {"version": VERSION, **write_record(frame)}
 
 
 def from_dict(data: Json, nose: Nose | None = None) -> SmellFrame:
@@ -59,8 +57,7 @@ def from_dict(data: Json, nose: Nose | None = None) -> SmellFrame:
 
 def nose_to_dict(nose: Nose) -> dict[str, Json]:
     """A nose as a JSON object."""
-    made: dict[str, Json] = codec_of(Nose).write(nose)
-    return made
+    return write_record(nose)
 
 
 def nose_from_dict(data: Json) -> Nose:
