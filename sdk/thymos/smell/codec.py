@@ -80,7 +80,8 @@ def _simple(hint: Any) -> Codec:
 def write_record(value: Any, skip: str = "") -> dict[str, Json]:
     """A record as a JSON object without what has its default, and without the field `skip`."""
     made = {}
-    for name, codec, default in _parts(type(value)):
+    kind: Any = type(value)
+    for name, codec, default in _parts(kind):
         if name != skip and not same(part := getattr(value, name), default):
             made[name] = codec.write(part)
     return made
