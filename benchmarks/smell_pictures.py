@@ -20,6 +20,7 @@ from thymos.report.plot import GOLD, GREEN, PLUM, Panel
 from thymos.report.svg import BLUE, INK, RED, SOFT, document, words
 from thymos.samples import NS_PER_S
 from thymos.smell.frame import F64, Phase
+from thymos.smell.meaning.order import DEVIATIONS
 from thymos.smell.signal import SmellSignal, SmellState
 from thymos.smell.signal.features import ALPHAS, NAMES
 
@@ -164,7 +165,7 @@ def onset_picture(made: Run) -> str:
     parts = [words(16, 46, "A sensor tells of the past: when a smell began is an interval")]
     for n, (state, paint, depth, moment) in enumerate(spans):
         assert state.onset_air is not None
-        early, late = (t / NS_PER_S for t in state.onset_air.interval(onset_ns))
+        early, late = (t / NS_PER_S for t in state.onset_air.interval(onset_ns, DEVIATIONS))
         parts.append(panel.band(early, late, paint, depth))
         text = f"{moment}, {BY[state.onset_air.how]}"
         parts.append(words(64, 72 + 18 * n, f"{text}: {early:.1f} to {late:.1f} s", colour=paint))
@@ -179,8 +180,8 @@ def onset_picture(made: Run) -> str:
         panel.dot(crossed, made.answer[made.t.index(crossed)], INK),
         panel.say(crossed, 0.12, f"above the threshold at {crossed:.1f} s", shift=(10, 14)),
         panel.say(crossed, 0.06, f"known at {known:.1f} s", shift=(10, 14)),
-        words(16, 386, "Response −ln(R/R0) of the fastest of four modelled sensors; bands are one"
-              " standard deviation to each side.", size=11),
+        words(16, 386, "Response −ln(R/R0) of the fastest of four modelled sensors; bands are two"
+              " standard deviations to each side.", size=11),
     ]  # fmt: skip
     return document(850, 402, "When did the smell begin?", parts)
 

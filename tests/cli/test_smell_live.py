@@ -327,8 +327,8 @@ def test_an_onset_is_told_again_when_the_rise_has_told_it_better() -> None:
         watch._follow(state)
     _, told = watch.fresh(0)
     assert [(e.name, e.known_ns // S, e.earliest_ns // S, e.latest_ns // S) for e in told] == [
-        ("odour_onset", 51, 32, 48),
-        ("odour_timed", 72, 43, 45),
+        ("odour_onset", 51, 24, 50),
+        ("odour_timed", 72, 42, 46),
     ]
     same = Moment(40 * S, 8 * S, "fitted")  # no better than what was told
     other = replace(odour, onset_ns=100 * S, known_ns=101 * S)

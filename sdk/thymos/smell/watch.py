@@ -34,6 +34,7 @@ from thymos.samples import (
 )
 from thymos.smell.frame import F64
 from thymos.smell.meaning.danger import ALARM, HINT
+from thymos.smell.meaning.order import DEVIATIONS
 from thymos.smell.recognise.guess import OdourGuess
 from thymos.smell.signal import Moment, Odour, SmellState
 from thymos.smell.signal.lag import LONGEST_NS
@@ -272,7 +273,9 @@ class SmellWatch(Observer):
             if known_ns is None or shown_ns is None or told in self._told:
                 continue
             self._told.append(told)
-            early, late = (shown_ns, shown_ns) if moment is None else moment.interval(shown_ns)
+            early, late = (
+                (shown_ns, shown_ns) if moment is None else moment.interval(shown_ns, DEVIATIONS)
+            )
             if name == "odour_onset":
                 self._onset_span_ns = late - early
             self._happen(EventView(name, known_ns, early, late, EVENTS[name]))
@@ -284,7 +287,7 @@ class SmellWatch(Observer):
             return
         if odour.fading_ns is not None or state.t_ns - odour.onset_ns > LONGEST_NS:
             self._told.append(told)
-            early, late = onset.interval(odour.onset_ns)
+            early, late = onset.interval(odour.onset_ns, DEVIATIONS)
             if 2 * (late - early) > self._onset_span_ns:
                 return  # it was told as well at once
             text = EVENTS["odour_timed"]
@@ -363,7 +366,7 @@ def odour_of(state: SmellState | None, guess: OdourGuess | None) -> OdourView:
     if state is None or state.odour is None or state.odour.cleared_ns is not None:
         return OdourView()
     since, onset = state.odour.onset_ns, state.onset_air
-    began = None if onset is None else onset.interval(since)
+    began = None if onset is None else onset.interval(since, DEVIATIONS)
     if guess is None:
         nothing = "this nose has not learnt to tell"
         return OdourView((("unknown", 1.0),), 1.0, since, began, nothing)
