@@ -225,7 +225,7 @@ def test_forgetting_leaves_no_trace(tmp_path: Path) -> None:
 def store_text(name: str = "x", **facts: object) -> str:
     """A store with one odour."""
     sniff = {"air": [1], "bins": [[1], [1], [1]]}
-    row = {"channels": ["A"], "unit": "ohm", "taught_at": "", "sniffs": [sniff]} | facts
+    row = {"channels": ["A"], "unit": "ohm", "taught_at": "", "bin_s": 5, "sniffs": [sniff]} | facts
     return json.dumps({"schema": "thymos.taught/1", "device": "S1", "odours": {name: row}})
 
 
@@ -239,6 +239,8 @@ def store_text(name: str = "x", **facts: object) -> str:
         store_text("A\nB"),
         store_text(channels=["A", "B"]),
         store_text(channels=7),
+        store_text(bin_s=0),
+        store_text(bin_s="x"),
         store_text(sniffs=[]),
         store_text(sniffs=[{"air": [float("inf")], "bins": [[1], [1], [1]]}]),
         store_text(sniffs=[{"air": [1], "bins": [[1], [1]]}]),
@@ -340,3 +342,23 @@ def test_names_in_the_store_are_checked(tmp_path: Path) -> None:
     path.write_text(json.dumps(data))
     with pytest.raises((CalibrationError, ConfigError)):
         TaughtStore(tmp_path).load("S1")
+
+
+def test_a_nose_that_scans_its_heaters_learns_in_longer_stretches(tmp_path: Path) -> None:
+    """One reading each 11 s: bins of 22 s, and more patience."""
+    slow = replace(SPEC, rate_hz=1 / 11)
+    plan = [(330.0, "air"), *[(150.0, "tea"), (330.0, "air")] * 3]
+    teacher = taught_by(slow, readings(plan, rate=1 / 11), sniffs=3)
+    assert teacher.step is Step.DONE, teacher.refused
+    assert teacher.bin_s == 22.0
+    store = TaughtStore(tmp_path)
+    odour = TaughtOdour("tea", ("A", "B", "C"), "ohm", tuple(teacher.sniffs), "", teacher.bin_s)
+    store.teach("S1", odour)
+    assert load_recogniser(SPEC, store) is None  # at 2 Hz the same nose is another
+    recogniser = load_recogniser(slow, store)
+    assert recogniser is not None
+    for sample in readings([(200.0, "tea")], rate=1 / 11):
+        recogniser.update(sample.t_ns, -np.log(np.asarray(sample.payload)[:3] / AIR))
+    guess = recogniser.guess()
+    assert guess is not None
+    assert guess.label == "tea"

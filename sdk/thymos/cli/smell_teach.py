@@ -16,13 +16,15 @@ from rich.table import Table
 from thymos.cli.options import EnoseOption, JsonOption
 from thymos.cli.output import stderr, stop_on_signals
 from thymos.errors import CalibrationError, ConfigError
-from thymos.samples import Origin, Sample, Source, StreamSpec, each, serial_number
+from thymos.samples import EndOfStream, Origin, Sample, Source, StreamSpec, each, serial_number
 
 if TYPE_CHECKING:
     from thymos.smell.recognise.taught import TaughtOdour, TaughtSniff
     from thymos.smell.recognise.teach import Teacher
 
 MIN_SNIFFS = 3
+POLL_S = 0.2
+SILENT_S = 30.0
 
 Nose = Annotated[
     str, typer.Option("--nose", help="Serial number or name of the nose, as `taught` shows it.")
@@ -51,7 +53,9 @@ def teach(
     With --from, a recording must begin in clean air, with any number of sniffs after it; one of a
     nose that comes with a shipped model (SmellNet's channels) is one sniff as a whole.
     """
+    from thymos.smell.recognise.embed import BIN_S, bin_length
     from thymos.smell.recognise.guess import odour_name
+    from thymos.smell.recognise.load import base_model
     from thymos.smell.recognise.taught import TaughtOdour, TaughtStore, device_of, now
 
     called = odour_name(name)
@@ -73,7 +77,10 @@ def teach(
             hint="give more recordings of the odour, or teach it live: --enose serial:",
         )
     channels = _gas_names(spec)
-    path = store.teach(device, TaughtOdour(called, channels, spec.unit, tuple(taken), now()))
+    whole = base_model(spec) is not None
+    length = BIN_S if whole else bin_length(spec.rate_hz)
+    odour = TaughtOdour(called, channels, spec.unit, tuple(taken), now(), length)
+    path = store.teach(device, odour)
     if json:
         told = {"odour": called, "nose": device, "sniffs": have, "refused": refused}
         typer.echo(jsonlib.dumps(told | {"file": str(path)}, ensure_ascii=False))
@@ -157,15 +164,25 @@ def _live(uri: str | None, sniffs: int, seconds: float) -> Found:
         CalibrationError: The nose ended, was stopped, or too many sniffs were refused.
     """
     from thymos.cli.smell_live import open_nose
+    from thymos.smell.recognise.embed import bin_length
     from thymos.smell.recognise.teach import Step, taught_by
 
     with stop_on_signals() as stop, open_nose(uri or "serial:") as source, _guide() as tell:
 
         def samples() -> Iterator[Sample]:
-            for sample in each(source):
+            silent_s = 0.0
+            while True:
                 if stop.is_set():
                     raise CalibrationError("stopped; nothing was taught")
-                yield sample
+                if silent_s > max(SILENT_S, 4 * bin_length(source.spec.rate_hz)):
+                    raise CalibrationError("the nose sends nothing", hint="thymos devices")
+                try:
+                    sample = source.read(POLL_S)
+                except EndOfStream:
+                    return
+                silent_s = 0.0 if sample is not None else silent_s + POLL_S
+                if sample is not None:
+                    yield sample
 
         teacher = taught_by(source.spec, samples(), sniffs=sniffs, sniff_s=seconds, tell=tell)
         if teacher.step is not Step.DONE:

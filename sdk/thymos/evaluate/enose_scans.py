@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from thymos.evaluate.enose_recognition import Progress, RecognitionResult, Row
 from thymos.smell.recognise.concentration import LEVEL
 from thymos.smell.recognise.scans import FLOOR, ScanModel
-from thymos.train.enose_data import Batch, gat3way, uci_drift
+from thymos.train.enose_data import Batch, gat3way, later_batches, uci_drift
 from thymos.train.enose_extra import BLOCKS, blocks_of, fit_ppm, fit_scans
 
 F64 = NDArray[np.float64]
@@ -108,7 +108,7 @@ def _nearest(scans: F64, owner: Ints, parts: Ints) -> list[bool]:
 def evaluate_ppm(
     folder: Path, *, seed: int = 0, progress: Progress | None = None
 ) -> RecognitionResult:
-    """Concentrations: fitted on batches 1 to 3, asked on 4 and 5 (months later).
+    """Concentrations: fitted on batches 1 to 3, asked on 4 and later (months after).
 
     The gas is taken as known: this scores the estimate, not the recognition.
 
@@ -125,7 +125,7 @@ def evaluate_ppm(
     batches = [uci_drift(folder, n) for n in (1, 2, 3)]
     model = fit_ppm(batches)
     result = RecognitionResult("UCI drift, ppm")
-    later = [uci_drift(folder, n) for n in (4, 5)]
+    later = later_batches(folder)
     for gas in sorted({str(g) for b in later for g in b.gas}):
         rows = [(x, p) for b in later for x, p in _rows(b, gas)]
         found = [(model.estimate(gas, x), ppm) for x, ppm in rows]

@@ -9,6 +9,7 @@ directions in which odours differ, so that plain Euclidean distance is Mahalanob
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,11 @@ BIN_S = 5.0
 WINDOW_BINS = 3
 EARLY_WINDOWS = 9
 """Windows that are over before the first minute is: the last bin ends with the next reading."""
+
+
+def bin_length(rate_hz: float) -> float:
+    """Seconds of a bin: `BIN_S`, or as long as two readings of a nose that scans its heaters."""
+    return BIN_S if rate_hz <= 0 or rate_hz * BIN_S >= 2 else float(math.ceil(2.0 / rate_hz))
 
 
 @dataclass(frozen=True, slots=True)

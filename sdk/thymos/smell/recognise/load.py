@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from thymos.samples import Origin, StreamSpec, gas_channels
+from thymos.smell.recognise.embed import bin_length
 from thymos.smell.recognise.model import OdourModel, load
 from thymos.smell.recognise.online import Recogniser
 from thymos.smell.recognise.taught import TaughtStore, response_model
@@ -76,7 +77,7 @@ def load_recogniser(spec: StreamSpec, store: TaughtStore | None = None) -> Recog
         extra = {odour.name: odour.points(base) for odour in taught.of_model(base)}
         return Recogniser(base.with_taught(extra), _columns(base, spec), "raw")
     names = tuple(spec.channels[i] for i in gas_channels(spec))
-    model = response_model(taught, names, spec.unit)
+    model = response_model(taught, names, spec.unit, bin_length(spec.rate_hz))
     if model is None:
         return None
     return Recogniser(model, _columns(model, spec), "response")

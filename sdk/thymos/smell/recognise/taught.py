@@ -28,6 +28,7 @@ from thymos.errors import CalibrationError, ThymosError
 from thymos.samples import StreamSpec, serial_number
 from thymos.smell.recognise.direction import Direction, direction, known_curve
 from thymos.smell.recognise.embed import (
+    BIN_S,
     WINDOW_BINS,
     sniff_points,
     windows,
@@ -46,6 +47,7 @@ MAX_ODOURS = 200
 MAX_SNIFFS = 20
 MAX_BINS = 128
 """Ten minutes of a sniff; what comes later is left out."""
+MAX_BIN_S = 3600.0
 MAX_BYTES = 64_000_000
 TEMPERATURE = (0.7, 0.0)
 """The softmax of a response model is halved in sharpness: a few sniffs understate the scatter."""
@@ -56,7 +58,7 @@ class TaughtSniff:
     """One sniff.
 
     Attributes:
-        bins: Mean readings of each five seconds of exposure, [bins, channels], sensor unit.
+        bins: Mean readings of each stretch of exposure, [bins, channels], sensor unit.
         air: Readings in clean air before, [channels]; None where a recording holds none.
     """
 
@@ -66,13 +68,28 @@ class TaughtSniff:
 
 @dataclass(frozen=True, slots=True)
 class TaughtOdour:
-    """One odour: its name, the channels its sniffs have, when it was taught (UTC, ISO 8601)."""
+    """One odour.
+
+    Attributes:
+        name: Its name.
+        channels: Of its sniffs.
+        unit: Of its sniffs.
+        sniffs: What was smelt.
+        taught_at: When, UTC, ISO 8601.
+        bin_s: Length of a stretch of its sniffs, see `bin_length`.
+    """
 
     name: str
     channels: tuple[str, ...]
     unit: str
     sniffs: tuple[TaughtSniff, ...]
     taught_at: str
+    bin_s: float = BIN_S
+
+    def like(self, other: TaughtOdour) -> bool:
+        """Whether the sniffs of both can be compared."""
+        mine = (self.channels, self.unit, self.bin_s)
+        return mine == (other.channels, other.unit, other.bin_s)
 
     def points(self, model: OdourModel) -> F64:
         """Its sniffs as points [4 · sniffs, dims] of a model that reads raw values."""
@@ -118,7 +135,7 @@ class Taught:
             CalibrationError: There are too many.
         """
         old = next((o for o in self.odours if o.name == odour.name), None)
-        if old is not None and (old.channels, old.unit) == (odour.channels, odour.unit):
+        if old is not None and old.like(odour):
             odour = replace(odour, sniffs=(*old.sniffs, *odour.sniffs)[-MAX_SNIFFS:])
         rest = [o for o in self.odours if o.name != odour.name]
         if len(rest) >= MAX_ODOURS:
@@ -140,9 +157,12 @@ class Taught:
         return replace(self, odours=tuple(o for o in self.odours if o.name != name))
 
 
-def response_model(taught: Taught, channels: Sequence[str], unit: str) -> OdourModel | None:
+def response_model(
+    taught: Taught, channels: Sequence[str], unit: str, bin_s: float = BIN_S
+) -> OdourModel | None:
     """A model of what a nose was taught, on responses against clean air; None if there is none."""
-    fits = [o for o in taught.odours if o.channels == tuple(channels) and o.unit == unit]
+    wanted = (tuple(channels), unit, bin_s)
+    fits = [o for o in taught.odours if (o.channels, o.unit, o.bin_s) == wanted]
     rows = {o.name: o.directions() for o in fits}
     rows = {name: units for name, units in rows.items() if len(units)}
     if not rows:
@@ -157,6 +177,7 @@ def response_model(taught: Taught, channels: Sequence[str], unit: str) -> OdourM
         channels=tuple(channels),
         unit=unit,
         offset=(0.0,) * len(channels),
+        bin_s=bin_s,
         temperature=TEMPERATURE,
         known=known_curve(points, owner, sniff, most),
         trained_on=f"{sum(len(o.sniffs) for o in fits)} sniffs",
@@ -280,6 +301,7 @@ def _as_json(taught: Taught) -> dict[str, Any]:
             "channels": list(o.channels),
             "unit": o.unit,
             "taught_at": o.taught_at,
+            "bin_s": o.bin_s,
             "sniffs": [
                 {
                     "air": None if s.air is None else numbers(s.air),
@@ -331,6 +353,9 @@ def _odour(name: str, row: dict[str, Any]) -> TaughtOdour:
         sniffs.append(TaughtSniff(bins, None if sniff["air"] is None else numbers(sniff["air"])))
     if not channels or not sniffs:
         raise ValueError("an odour has no sniffs")
+    bin_s, when = float(row["bin_s"]), str(row["taught_at"])[:40]
+    if not 0.0 < bin_s <= MAX_BIN_S:
+        raise ValueError("its stretches have no length")
     if odour_name(name) != name:
         raise ValueError("the name of an odour is none")
-    return TaughtOdour(name, channels, str(row["unit"]), tuple(sniffs), str(row["taught_at"])[:40])
+    return TaughtOdour(name, channels, str(row["unit"]), tuple(sniffs), when, bin_s)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from thymos.errors import CalibrationError
 from thymos.samples import NS_PER_S, Flag, Sample, StreamSpec, gas_channels
-from thymos.smell.recognise.embed import BIN_S, WINDOW_BINS
+from thymos.smell.recognise.embed import BIN_S, WINDOW_BINS, bin_length
 from thymos.smell.recognise.taught import MAX_BINS, TaughtSniff
 from thymos.smell.signal.baseline import response
 
@@ -29,6 +29,7 @@ MIN_CHANGE = 0.08
 """A smell moves a sensor by this much, or by `NOISE_TIMES` its noise."""
 NOISE_TIMES = 6.0
 READINGS_ON = 3
+MIN_READINGS = 5
 RISE = 1.5
 """A sniff begins with a response this many times the least since the last: sensors remember."""
 FALLEN = 0.5
@@ -71,7 +72,11 @@ class Teacher:
         self._gas = list(gas_channels(spec))
         self.channels = tuple(spec.channels[i] for i in self._gas)
         self._wanted = sniffs
-        self._sniff_ns = round(max(sniff_s, WINDOW_BINS * BIN_S) * NS_PER_S)
+        self.bin_s = bin_length(spec.rate_hz)
+        self._bin_ns = round(self.bin_s * NS_PER_S)
+        self._air_ns = max(round(AIR_S * NS_PER_S), WINDOW_BINS * self._bin_ns)
+        self._sniff_ns = max(round(sniff_s * NS_PER_S), (WINDOW_BINS + 1) * self._bin_ns)
+        self._patience_ns = max(round(PATIENCE_S * NS_PER_S), 4 * READINGS_ON * self._bin_ns)
         self.step = Step.AIR
         self.sniffs: list[TaughtSniff] = []
         self.refused: list[str] = []
@@ -91,7 +96,7 @@ class Teacher:
         """How much of this step is done, 0 to 1; 0 where it waits for the person."""
         if self._since_ns is None or self.step not in (Step.AIR, Step.HOLD):
             return 1.0 if self.step is Step.DONE else 0.0
-        length = AIR_S * NS_PER_S if self.step is Step.AIR else self._sniff_ns
+        length = self._air_ns if self.step is Step.AIR else self._sniff_ns
         return float(min(1.0, (self._t_ns - self._since_ns) / length))
 
     def take(self, sample: Sample) -> None:
@@ -125,11 +130,11 @@ class Teacher:
 
     def _in_air(self, values: F64, clipped: bool) -> None:
         self._keep(values, clipped)
-        if self._since_ns is None or self._t_ns - self._since_ns < AIR_S * NS_PER_S:
+        if self._since_ns is None or self._t_ns - self._since_ns < self._air_ns:
             return
         rows = np.stack([r for _, r in self._rows])
         known = np.isfinite(rows).mean(axis=0) >= 1.0 - RAIL_SHARE
-        if len(rows) < WINDOW_BINS or not known.any():
+        if len(rows) < MIN_READINGS or not known.any():
             self._refuse("the nose gives no valid readings", Step.AIR)
             return
         level = np.full(rows.shape[1], np.nan)
@@ -155,7 +160,7 @@ class Teacher:
             kept, since = self._rows[-READINGS_ON:], self._rows[-READINGS_ON][0]
             self._go(Step.HOLD)
             self._rows, self._since_ns = kept, since
-        elif self._since_ns is not None and self._t_ns - self._since_ns > PATIENCE_S * NS_PER_S:
+        elif self._since_ns is not None and self._t_ns - self._since_ns > self._patience_ns:
             self._refuse(f"no change: no sensor moved by {MIN_CHANGE:.0%}", Step.NOSE)
 
     def _hold(self, values: F64, clipped: bool) -> None:
@@ -197,7 +202,7 @@ class Teacher:
         if self._bad > RAIL_SHARE * len(rows) or (lost > RAIL_SHARE).any():
             name = np.array(self.channels)[known][int(lost.argmax())]
             return None, f"saturated: {name} is at the end of its range; hold it further away"
-        place = [(t - self._since_ns) // round(BIN_S * NS_PER_S) for t, _ in self._rows]
+        place = [(t - self._since_ns) // self._bin_ns for t, _ in self._rows]
         bins = [rows[np.array(place) == k] for k in range(min(MAX_BINS, max(place)))]
         if any(np.isnan(b[:, known]).all(axis=0).any() if len(b) else True for b in bins):
             return None, "readings were lost"
