@@ -455,6 +455,36 @@ def test_a_label_defined_twice_is_told_and_the_last_counts(tmp_path: Path) -> No
     assert beside.read_bytes() == path.with_suffix(".bmelabelinfo").read_bytes()
 
 
+def test_a_part_of_a_log_and_two_parts_stay_json(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.bmerawdata", bme_log(bme_rows()))
+    made = list(formats.frames(formats.read(path)))
+    for some in (made[2:], made[2:] + made[:2]):
+        formats.write(formats.from_frames(some, "bmerawdata"), tmp_path / "b.bmerawdata")
+        again = list(formats.frames(formats.read(tmp_path / "b.bmerawdata")))
+        assert [f.tick for f in again] == [f.tick for f in some]
+
+
+def test_rows_of_a_table_in_another_order_stay_rows(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "# remark\nt_s,NO2\n1,2\n3,4")
+    made = frames_of(path, "csv")
+    formats.write(formats.from_frames(made[::-1], "csv"), tmp_path / "b.csv")
+    assert (tmp_path / "b.csv").read_text() == "# remark\nt_s,NO2\n3,4\n1,2\n"
+
+
+def test_readings_of_two_files_are_not_one(tmp_path: Path) -> None:
+    one = list(formats.frames(formats.read(write(tmp_path / "a.csv", "t_s,NO2\n1,2\n"))))
+    two = list(formats.frames(formats.read(write(tmp_path / "b.csv", "t_s,CO,NO2\n1,2,3\n"))))
+    with pytest.raises(FormatError, match="the readings come from several"):
+        list(formats.from_frames(one + two, "csv").texts())
+
+
+@pytest.mark.parametrize("name", ["a.udf", "a.aiconfig"])
+def test_kinds_that_others_convert(tmp_path: Path, name: str) -> None:
+    with pytest.raises(FormatError, match="not read here") as wrong:
+        formats.read(write(tmp_path / name, "x"))
+    assert ".bmerawdata" in wrong.value.hint
+
+
 # -- CSV from readings of any nose
 
 

@@ -12,7 +12,7 @@ docs/noses.md.
 
 from __future__ import annotations
 
-from thymos.smell.formats.bme import SUFFIX
+from thymos.smell.formats.bme_board import SUFFIX
 from thymos_drivers.base import number
 from thymos_drivers.enose.bme_log import BmeLog
 from thymos_drivers.enose.detect import Wish

@@ -31,16 +31,8 @@ from thymos.samples import (
     frozen,
 )
 from thymos.smell.formats import Recording, Row
-from thymos.smell.formats.bme import (
-    AIR_KEYS,
-    ERROR,
-    FIRST_SPECIMEN,
-    OHM,
-    TAG,
-    TIME,
-    BmeCodec,
-    BmeRawData,
-)
+from thymos.smell.formats.bme import BmeCodec, BmeRawData
+from thymos.smell.formats.bme_board import AIR_KEYS, ERROR, FIRST_SPECIMEN, OHM, TAG, TIME
 from thymos.smell.frame import Channel, Nose, Odorant
 from thymos.smell.validity import Validity
 from thymos_drivers.base import BaseSource

@@ -48,6 +48,14 @@ FORMATS: dict[str, Format] = {one.name: one for one in _ALL}
 """Every format by its name, in the order in which files are asked what they are; bags first."""
 
 
+_ELSEWHERE = {
+    ".udf": "a log of the BME690 kit: convert it to .bmerawdata in BME AI-Studio",
+    ".labelinfo": "labels of the BME690 kit: convert its log to .bmerawdata in BME AI-Studio",
+    ".aiconfig": "a model of BME AI-Studio holds no readings: give its .bmerawdata",
+    ".aipredictions": "predictions are no readings: give the .bmerawdata",
+}
+
+
 def sniff(path: Path | str) -> Format:
     """Say what a file is, by its content first, by its name where that is all there is.
 
@@ -55,6 +63,9 @@ def sniff(path: Path | str) -> Format:
         MediaError: It is missing, empty, packed, binary, or of no known kind.
     """
     path = Path(path)
+    hint = _ELSEWHERE.get(path.suffix.lower())
+    if hint is not None:
+        raise FormatError(path, "is of a kind that is not read here", hint=hint)
     head = look(path)
     kinds = _ALL[:1] if head.is_bag else _ALL[1:]
     found = next((one for one in kinds if one.sniff(head)), None)

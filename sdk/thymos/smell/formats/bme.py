@@ -6,7 +6,6 @@ are the steps of its heater profile, and all but one are missing. Columns are fo
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -16,45 +15,42 @@ from typing import Any
 import numpy as np
 
 from thymos.smell.formats.base import PREVIEW_ROWS, Dialect, FormatError, Recording, Row
-from thymos.smell.formats.bme_config import BoardConfig, parse_config, parse_labels, read_json
+from thymos.smell.formats.bme_board import (
+    AIR_KEYS,
+    ERROR,
+    FIRST_SPECIMEN,
+    HINT,
+    ID,
+    MAX_SENSORS,
+    MAX_STEPS,
+    MS,
+    NEEDED,
+    OHM,
+    SENSOR,
+    STEP,
+    SUFFIX,
+    TAG,
+    TIME,
+    config_in,
+    labels_beside,
+    noses_of,
+    power_on_ns,
+)
 from thymos.smell.formats.cells import ns_written, number, style_of, to_ns, written
-from thymos.smell.formats.json_rows import Block
-from thymos.smell.formats.opening import Head, look
-from thymos.smell.formats.tables import (
-    AIR,
+from thymos.smell.formats.facts import (
     LAYOUT,
-    PREFIX,
     SIDECAR,
     dialect_of,
     facts,
+    layout_of,
+    of_one_file,
     packed,
     sidecars_of,
-    unpacked,
 )
-from thymos.smell.frame import NAN, Channel, Fault, Nose, Odorant, SmellFrame, TimeSource
-
-SUFFIX = ".bmerawdata"
-LABELS = ".bmelabelinfo"
-HINT = "a .bmerawdata file of BME AI-Studio is needed"
-MAX_SENSORS = 16
-MAX_STEPS = 16
-MS = 1_000_000
-_NS = 1_000_000_000
-FIRST_SPECIMEN = 1001
-"""Tags below are buttons of the board, not odours."""
-SENSOR, ID, TIME, CLOCK = "sensor_index", "sensor_id", "timestamp_since_poweron", "real_time_clock"
-OHM, STEP, TAG, ERROR = (
-    "resistance_gassensor",
-    "heater_profile_step_index",
-    "label_tag",
-    "error_code",
-)
-AIR_KEYS = {
-    "temperature": "temperature",
-    "humidity": "relative_humidity",
-    "pressure": "pressure",
-}
-_NEEDED = (SENSOR, STEP, TIME, OHM)
+from thymos.smell.formats.json_rows import Block
+from thymos.smell.formats.opening import Head, look
+from thymos.smell.formats.tables import AIR
+from thymos.smell.frame import NAN, Fault, Nose, Odorant, SmellFrame, TimeSource
 
 
 class BmeCodec:
@@ -196,8 +192,8 @@ class BmeRawData:
         around, names, first, seen = scout.around, scout.names, scout.first, scout.seen
         if not first:
             raise FormatError(path, "holds no reading", hint=HINT)
-        labels, sidecars, warnings = _labels(path)
-        config = _config(around.data, warnings)
+        labels, sidecars, warnings = labels_beside(path)
+        config = config_in(around.data, warnings)
         layouts = [row.layout for row in first]
         dialect = Dialect(
             preamble=around.preamble,
@@ -206,12 +202,12 @@ class BmeRawData:
             styles=tuple(style_of(row.cells[i] for row in first) for i in range(len(names))),
             tail=around.tail,
         )
-        anchor = _power_on_ns(first, names)
+        anchor = power_on_ns(first, names)
         if not anchor:
             warnings.append("no real-time clock: times count from power-on")
         told = facts(self.name, dialect) | {SIDECAR + k: text for k, text in sidecars.items()}
         told["power_on_ns"] = str(anchor)
-        noses = _noses(around.data, config, seen, told, (first, names))
+        noses = noses_of(around.data, config, seen, told, (first, names))
         codec = BmeCodec(dialect, noses, labels, anchor)
         return Recording(
             format=self.name,
@@ -234,17 +230,19 @@ class BmeRawData:
         codec = BmeCodec(dialect, {0: first.nose}, {}, 0)
 
         def rows() -> Iterator[Row]:
-            yield _again(codec, dialect, first, 0)
-            for n, frame in enumerate(waiting, 1):
+            for n, frame in enumerate(of_one_file(first, waiting)):
                 yield _again(codec, dialect, frame, n)
 
         return Recording(self.name, dialect, codec, rows, sidecars=sidecars_of(first.nose))
 
 
 def _again(codec: BmeCodec, dialect: Dialect, frame: SmellFrame, n: int) -> Row:
-    kept = frame.extra.get(LAYOUT)
-    layout = dialect.layout if kept is None else unpacked(kept, len(dialect.names))
-    return Row(n + 1, n, tuple(codec.decode(frame)), layout)
+    before, *layout = layout_of(frame, dialect)
+    if n == 0:  # a part of a log, or logs behind each other, stay JSON
+        before = before.replace(",", "", 1)
+    elif "," not in before:
+        before = "," + before
+    return Row(n + 1, n, tuple(codec.decode(frame)), (before, *layout))
 
 
 def _checked(block: Block, codec: BmeCodec) -> Iterator[Row]:
@@ -310,92 +308,10 @@ def _names(path: Path, data: dict[str, Any], *, late: bool = False) -> tuple[str
         names = tuple(str(column["key"]) for column in body["dataColumns"])
     except (KeyError, TypeError) as err:
         raise FormatError(path, f"lacks {err}", hint=HINT) from err
-    lacking = [key for key in _NEEDED if key not in names]
+    lacking = [key for key in NEEDED if key not in names]
     if lacking:
         raise FormatError(path, f"has no column '{lacking[0]}'", hint=HINT)
     twice = next((name for name in names if names.count(name) > 1), "")
     if twice:
         raise FormatError(path, f"has two columns '{twice[:40]}'", hint=HINT)
     return names
-
-
-def _labels(path: Path) -> tuple[dict[int, str], dict[str, str], list[str]]:
-    """Names of the tags from the file beside the log; a broken one gives none, and says so."""
-    beside = path.with_suffix(LABELS)
-    if not beside.is_file():
-        return {}, {}, []
-    try:
-        data, text = read_json(beside)
-        names, warnings = parse_labels(data)
-    except (FormatError, ValueError) as err:
-        return {}, {}, [f"the label file cannot be used: {err}"]
-    return names, {LABELS: text}, warnings
-
-
-def _config(data: dict[str, Any], warnings: list[str]) -> BoardConfig:
-    try:
-        config = parse_config(data)
-    except ValueError as err:
-        warnings.append(str(err))
-        return BoardConfig("", (), {}, {})
-    warnings += config.warnings
-    return config
-
-
-def _power_on_ns(rows: list[Row], names: tuple[str, ...]) -> int:
-    """When the board was switched on, by its real-time clock; 0 if it has none."""
-    if CLOCK not in names:
-        return 0
-    clock, time = names.index(CLOCK), names.index(TIME)
-    for row in rows:
-        try:
-            now_ns = to_ns(row.cells[clock], _NS)
-        except ValueError:
-            continue
-        if now_ns > 0:
-            return now_ns - to_ns(row.cells[time], MS)
-    return 0
-
-
-def _noses(
-    data: dict[str, Any],
-    config: BoardConfig,
-    seen: dict[int, int],
-    told: dict[str, str],
-    first: tuple[list[Row], tuple[str, ...]],
-) -> dict[int, Nose]:
-    rows, names = first
-    header = data.get("rawDataHeader")
-    known = {str(k): str(v)[:120] for k, v in header.items()} if isinstance(header, dict) else {}
-    board = known.get("boardId", "")
-    session = "_".join(known[k] for k in ("seedPowerOnOff", "counterPowerOnOff") if k in known)
-    ids: dict[int, str] = {}
-    for row in rows:
-        if ID in names:
-            ids.setdefault(int(row.cells[names.index(SENSOR)]), row.cells[names.index(ID)])
-    noses = {}
-    for sensor in sorted(seen):
-        profile = config.profile_of(sensor)
-        channels = tuple(
-            Channel(
-                f"s{sensor}_h{step}",
-                "ohm",
-                sensor_model=config.model,
-                sensor_id=ids.get(sensor, ""),
-                heater_profile=profile.name,
-                heater_step=step,
-                heater_celsius=profile.steps[step][0] if step < len(profile.steps) else NAN,
-                heater_ns=profile.steps[step][1] if step < len(profile.steps) else 0,
-            )
-            for step in range(max(seen[sensor], len(profile.steps)))
-        )
-        noses[sensor] = Nose(
-            model=f"{config.model} {config.board}".strip(),
-            serial=f"{board}/s{sensor}" if board else f"s{sensor}",
-            channels=channels,
-            air=tuple(name for name, key in AIR_KEYS.items() if key in names),
-            tick_hz=1000.0,
-            extra={**told, PREFIX + "header": json.dumps(known), "session": session,
-                   SENSOR: str(sensor)},
-        )  # fmt: skip
-    return noses

@@ -150,7 +150,7 @@ class Reader:
         for n, text in lines(self.path, self.encoding):
             if n <= self.skip:
                 continue
-            if not text.strip() or self.remark(text):
+            if not text.strip() or (self.remark(text) and not self._foreign(text)):
                 before += text
                 continue
             cells, layout = split(text, self.mark)
@@ -170,6 +170,9 @@ class Reader:
             ending = (*last.layout[:-1], last.layout[-1] + before)
             yield replace(last, layout=ending) if before else last
 
+    def _foreign(self, text: str) -> bool:
+        return self.encoding == "utf-8" and has_latin1(text)
+
     def _wrong(self, text: str, cells: tuple[str, ...]) -> str:
         if "\x00" in text:
             return "a NUL byte"
@@ -177,7 +180,7 @@ class Reader:
             comma = self.mark == "," and len(cells) > self.width
             more = "; perhaps decimal commas" if comma else ""
             return f"{len(cells)} cells where {self.width} belong{more}"
-        if self.encoding == "utf-8" and has_latin1(text):
+        if self._foreign(text):
             return "bytes that are no UTF-8"
         try:
             self.check(cells)

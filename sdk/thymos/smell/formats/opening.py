@@ -42,13 +42,18 @@ class Head:
 
     @property
     def first(self) -> str:
-        """The first line with something in it."""
-        return next((line for line in self.text.split("\n") if line.strip()), "").rstrip("\r")
+        """The first line with something in it that is no remark."""
+        return next((line for line in self.text.split("\n") if is_told(line)), "").rstrip("\r")
 
     @property
     def is_bag(self) -> bool:
         """Whether it is a recording of messages (MCAP, rosbag2, ROS 1)."""
         return not self.data or self.data.startswith(BAGS)
+
+
+def is_told(line: str) -> bool:
+    """Whether a line is neither empty nor a remark."""
+    return bool(line.strip()) and not line.startswith("#")
 
 
 def look(path: Path) -> Head:

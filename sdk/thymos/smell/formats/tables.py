@@ -24,7 +24,18 @@ from thymos.smell.formats.base import (
 )
 from thymos.smell.formats.cells import number, scaled, style_of, to_ns, written
 from thymos.smell.formats.delimited import Reader, delimiter_of, has_latin1, split, unquoted
-from thymos.smell.formats.opening import Head, lines, look
+from thymos.smell.formats.facts import (
+    LAYOUT,
+    PREFIX,
+    SIDECAR,
+    dialect_of,
+    facts,
+    layout_of,
+    of_one_file,
+    packed,
+    sidecars_of,
+)
+from thymos.smell.formats.opening import Head, is_told, lines, look
 from thymos.smell.frame import F64, NAN, Fault, Nose, Odorant, Phase, SmellFrame, TimeSource
 
 NS = 1_000_000_000
@@ -164,17 +175,6 @@ class TableCodec:
         return found
 
 
-PREFIX = "file."
-LAYOUT = PREFIX + "layout"
-SIDECAR = PREFIX + "beside"
-
-
-def sidecars_of(nose: Nose) -> dict[str, str]:
-    """Files that stood beside the one a nose was read from: ending of the name → text."""
-    told = nose.extra.items()
-    return {k.removeprefix(SIDECAR): text for k, text in told if k.startswith(SIDECAR)}
-
-
 def _fault(value: float) -> Fault:
     if math.isnan(value):
         return Fault.MISSING
@@ -190,53 +190,6 @@ def _converted(values: F64, shown: F64) -> tuple[Fault, ...]:
     )
 
 
-def facts(name: str, dialect: Dialect) -> dict[str, str]:
-    """How a file was written, as facts of the nose: from them the file can be made again."""
-    told = {
-        "format": name,
-        "preamble": dialect.preamble,
-        "names": json.dumps(dialect.names, ensure_ascii=False),
-        "layout": packed(dialect.layout),
-        "styles": " ".join(dialect.styles),
-        "delimiter": dialect.delimiter,
-        "encoding": dialect.encoding,
-        "tail": dialect.tail,
-    }
-    return {PREFIX + key: value for key, value in told.items()}
-
-
-def dialect_of(nose: Nose, name: str) -> Dialect:
-    """The opposite of `facts`.
-
-    Raises:
-        FormatError: The nose was not read from a file of this format.
-    """
-    try:
-        return _dialect_of(nose, name)
-    except (KeyError, ValueError, TypeError, AttributeError) as err:
-        raise FormatError(
-            Path("-"),
-            f"cannot be made as '{name}': the readings do not come from such a file",
-            hint="convert to .csv, .jsonl, .parquet or .mcap instead",
-        ) from err
-
-
-def _dialect_of(nose: Nose, name: str) -> Dialect:
-    told = {key.removeprefix(PREFIX): value for key, value in nose.extra.items()}
-    if told["format"] != name:
-        raise ValueError(told["format"])
-    names = tuple(str(name) for name in json.loads(told["names"]))
-    return Dialect(
-        preamble=told["preamble"],
-        names=names,
-        layout=unpacked(told["layout"], len(names)),
-        styles=tuple(told["styles"].split(" ")),
-        delimiter=told["delimiter"],
-        encoding=told["encoding"],
-        tail=told["tail"],
-    )
-
-
 def _plan_text(plan: Plan) -> str:
     """What is needed to write cells again: channels, air, time."""
     told = {"gas": plan.gas, "air": dict(plan.air), "time": plan.time, "unit_ns": plan.unit_ns}
@@ -249,22 +202,6 @@ def _plan_of(nose: Nose) -> Plan:
     time = None if told["time"] is None else int(told["time"])
     gas = tuple(int(i) for i in told["gas"])
     return Plan(nose, gas, air=air, time=time, unit_ns=int(told["unit_ns"]))
-
-
-def packed(layout: tuple[str, ...]) -> str:
-    """A layout as a short text."""
-    first, *middle, last = layout
-    short = [first, middle[0], last] if len(middle) > 1 and len(set(middle)) == 1 else [*layout]
-    return json.dumps(short, ensure_ascii=False)
-
-
-def unpacked(text: str, cells: int) -> tuple[str, ...]:
-    """The opposite of `packed`."""
-    found = tuple(str(piece) for piece in json.loads(text))
-    if len(found) == cells + 1:
-        return found
-    first, middle, last = found
-    return (first, *[middle] * (cells - 1), last)
 
 
 class TableFormat:
@@ -298,7 +235,7 @@ class TableFormat:
 
     def is_header(self, line: str) -> bool:
         """Whether a line is the header; what stands before it is the preamble."""
-        return bool(line.strip())
+        return is_told(line)
 
     def is_remark(self, line: str) -> bool:
         """Whether a line between the rows is no row."""
@@ -360,12 +297,13 @@ class TableFormat:
         codec.noses = (first.nose,)
 
         def rows() -> Iterator[Row]:
-            for n, frame in enumerate(_chain(first, waiting)):
-                layout = frame.extra.get(LAYOUT)
-                split_at = (
-                    dialect.layout if layout is None else unpacked(layout, len(dialect.names))
-                )
-                yield Row(n + 1, n, tuple(codec.decode(frame)), split_at)
+            ended = True
+            for n, frame in enumerate(of_one_file(first, waiting)):
+                layout = layout_of(frame, dialect)
+                if not ended:  # the row before was the last of its file
+                    layout = ("\n" + layout[0], *layout[1:])
+                ended = layout[-1].endswith("\n")
+                yield Row(n + 1, n, tuple(codec.decode(frame)), layout)
 
         return Recording(self.name, dialect, codec, rows, sidecars=sidecars_of(first.nose))
 
@@ -431,8 +369,3 @@ def _dialect(
 def _latin1(text: str) -> str:
     """A text that was read as UTF-8 and is none."""
     return text.encode("utf-8", "surrogateescape").decode("latin-1")
-
-
-def _chain(first: SmellFrame, rest: Iterator[SmellFrame]) -> Iterator[SmellFrame]:
-    yield first
-    yield from rest
