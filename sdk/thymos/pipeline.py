@@ -289,7 +289,7 @@ class Pipeline:
 
     def warn_in_background(self) -> None:
         """Let no perceiver wait until a warning is spoken (live runs)."""
-        self._aloud.in_background()
+        self._aloud.in_background(self.event)
 
     def _alerted(self, alert: Alert, faults: Sequence[str]) -> None:
         self.tell.on_alert(alert)

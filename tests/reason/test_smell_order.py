@@ -6,12 +6,15 @@ import json
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from thymos.contract import Cue
 from thymos.reason.chat import ChatReasoner
 from thymos.reason.check import objection
 from thymos.reason.context import UNPROVEN, context_text, smell_order
 from thymos.reason.rules import RulesReasoner
-from thymos.smell.meaning.order import in_air, relation
+from thymos.smell.meaning.order import GRAIN_NS, in_air, relation
 
 S = 1_000_000_000
 BIG = 900_000_000
@@ -19,6 +22,15 @@ BIG = 900_000_000
 
 def ns(*seconds: float) -> tuple[int, ...]:
     return tuple(round(s * S) for s in seconds)
+
+
+class Maker:
+    """The fixture `cue` where fixtures cannot be had."""
+
+    def __call__(self, modality, text="", label=None, t0=0.0, t1=0.0, conf=0.9, **more):
+        given = {"id": "k1", "modality": modality, "name": "measure", "value": 0.5, "text": text,
+                 "confidence": conf, "t0_ns": round(t0 * S), "t1_ns": round(t1 * S)}  # fmt: skip
+        return Cue(**{**given, **more})
 
 
 def smell(cue, began=None, shown=10.0, value="smoke", name="odour"):
@@ -68,6 +80,24 @@ def test_what_fills_the_window_may_be_older_than_it(cue):
     filling = frown(cue, 8.1)
     assert relation(smell(cue, (4.0, 5.0)), filling, 8 * S) is None
     assert relation(smell(cue, (10.0, 11.0)), filling, 8 * S) is None
+
+
+times = st.floats(0, 40, allow_nan=False)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.tuples(times, times).map(sorted), times, st.floats(0, 1), st.floats(-1, 1))
+def test_before_and_after_hold_for_every_pair_of_moments(began, at, share, grain):
+    make = Maker()
+    found = relation(smell(make, tuple(began)), frown(make, at), 0)
+    true_smell = began[0] + share * (began[1] - began[0])
+    true_frown = at + grain * GRAIN_NS / S
+    if found is None or found.order == "same":
+        return
+    assert (true_smell < true_frown) == (found.order == "before")
+    least, most = (gap / S for gap in found.gap_ns)
+    assert 0 <= least <= most
+    assert least - 1e-6 <= abs(true_frown - true_smell) <= most + 1e-6
 
 
 def test_lag_is_taken_off_and_never_below_nothing():

@@ -23,6 +23,7 @@ from thymos.contract import (
     Response,
     WindowReport,
 )
+from thymos.errors import ModelError
 from thymos.events import Observer
 from thymos.perceive.smell import SmellPerceiver
 from thymos.perceive.threads import PerceiverThreads
@@ -302,4 +303,22 @@ def test_small_talk_stops_in_the_middle_of_a_word() -> None:
     talking.join(30)
     assert not talking.is_alive()
     assert [("gas" in text) for text in voice.played] == [False, True]
+    pipeline.close()
+
+
+def test_a_voice_that_fails_is_told_and_the_warning_stands() -> None:
+    class Hoarse(Voice):
+        def synthesise(self, text: str) -> Speech:
+            raise ModelError("the voice is missing")
+
+    told, log = threading.Event(), Log()
+    notes: list[str] = []
+    log.on_note = lambda text: (notes.append(text), told.set())  # type: ignore[method-assign,assignment]
+    pipeline, made = live(EchoReasoner(), Hoarse(), log)
+    for sample in made[:2]:
+        pipeline.observe(sample)
+    assert told.wait(30)
+    assert any("the voice is missing" in text for text in notes)
+    (alert,) = log.told
+    assert "gas" in alert.response.text
     pipeline.close()

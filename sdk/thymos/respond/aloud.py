@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from thymos.config import Config
@@ -88,12 +89,20 @@ class Aloud:
             return response, []
         return self._press(name, response)
 
-    def in_background(self) -> None:
-        """From now on warnings are spoken by a thread of their own (live)."""
-        if self._speaker is not None and self._worker is None:
-            self._worker = Newest(
-                lambda item: _drop(self._press(*item)), lambda _item, _err: None, "warn"
-            )
+    def in_background(self, tell: Callable[[str], None]) -> None:
+        """From now on warnings are spoken by a thread of their own (live).
+
+        Args:
+            tell: Told what goes wrong with it, in words.
+        """
+        if self._speaker is None or self._worker is not None:
+            return
+
+        def press(item: tuple[str, Response]) -> None:
+            for fault in self._press(*item)[1]:
+                tell(fault)
+
+        self._worker = Newest(press, lambda _item, err: tell(f"a warning failed: {err}"), "warn")
 
     def _press(self, name: str, response: Response) -> tuple[Response, list[str]]:
         assert self._speaker is not None  # noqa: S101
@@ -122,7 +131,3 @@ class Aloud:
             self._worker = None
         if self._speaker is not None:
             self._speaker.cancel()
-
-
-def _drop(_: object) -> None:
-    """What a thread has nobody to tell."""
