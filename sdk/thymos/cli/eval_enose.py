@@ -43,6 +43,10 @@ def enose(
     ] = "",
     orders: Annotated[int, typer.Option(min=1, max=1000, help="Seeded orders and draws.")] = 10,
     labels: Annotated[int, typer.Option(min=2, help="Labelled target samples of a draw.")] = 20,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Of drift: also other balances, abstention, alarms, devices."),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the result; else thymos-eval/enose-SET.")
@@ -69,7 +73,7 @@ def enose(
             parts = read_uci(data)
             return drift_set(
                 parts, name=data.resolve().name, seed=seed, orders=orders, labels=labels,
-                progress=progress,
+                full=full, progress=progress,
             )  # fmt: skip
         from thymos.evaluate.enose_folder import folder_set
 

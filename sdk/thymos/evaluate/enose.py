@@ -83,6 +83,15 @@ class Experiment:
 
 
 @dataclass(frozen=True)
+class Extra:
+    """A small table beside: what was asked, the columns, and rows of a name with numbers."""
+
+    title: str
+    columns: list[str]
+    rows: list[tuple[str, list[float]]]
+
+
+@dataclass(frozen=True)
 class EnoseResult:
     """Everything that is printed, and `data()` for `--json`."""
 
@@ -94,6 +103,7 @@ class EnoseResult:
     labels: int
     experiments: list[Experiment]
     notes: list[str] = field(default_factory=list)
+    extras: list[Extra] = field(default_factory=list)
 
     def data(self) -> dict[str, Any]:
         """As plain data."""
@@ -201,6 +211,7 @@ def drift_set(
     seed: int = 0,
     orders: int = ORDERS,
     labels: int = LABELS,
+    full: bool = False,
     progress: Progress | None = None,
 ) -> EnoseResult:
     """UCI drift: from batch 1 to each later one, and from batches 1 to 3 to each later one.
@@ -211,6 +222,7 @@ def drift_set(
         seed: Of everything random.
         orders: Seeded runs.
         labels: Labelled target samples of a run.
+        full: Also the tables of `enose_more`.
         progress: Told how many cells are done and how many there are.
     """
     names = [part.name for part in parts]
@@ -233,4 +245,9 @@ def drift_set(
             )
         )  # fmt: skip
         done += len(made[-1].lines) * width
-    return EnoseResult("drift", name, "batch", seed, orders, labels, made)
+    extras: list[Extra] = []
+    if full:
+        from thymos.evaluate.enose_more import everything
+
+        extras = everything(parts[0], parts[1:], seed, labels)
+    return EnoseResult("drift", name, "batch", seed, orders, labels, made, extras=extras)

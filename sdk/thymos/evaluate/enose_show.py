@@ -23,6 +23,14 @@ def lines(result: EnoseResult) -> Iterator[str]:
     """The result as Markdown."""
     for experiment in result.experiments:
         yield from _table(result, experiment)
+    for extra in result.extras:
+        yield f"## {extra.title}"
+        yield ""
+        yield f"| | {' | '.join(extra.columns)} |"
+        yield "| --- |" + " --- |" * len(extra.columns)
+        for name, values in extra.rows:
+            yield f"| {name} | {' | '.join(f'{value:.3f}' for value in values)} |"
+        yield ""
     for note in result.notes:
         yield f"* {note}"
 

@@ -59,7 +59,11 @@ class SelfTraining:
         here, there = self.correction.transform_source(rows), self.correction.transform(there)
         self.model.fit(here, labels)
         self.classes = self.model.classes
-        usual, known = self.model.usual, np.isin(told, self.classes)
+        # How far the target lies from the classes before any of it is believed: later the classes
+        # have come to it, right or wrong, and would tell nothing.
+        far = float(np.median(self.model.distances(self.model.z(there))))
+        self._sharp = float(np.clip(self.model.usual / max(far, 1e-9), 0.02, 1.0))
+        known = np.isin(told, self.classes)
         for i in range(1, self.rounds + 1):
             scores = self.model.z(there) @ self.model.weights.T + self.model.offsets
             said = np.where(known, told, self.classes[scores.argmax(axis=1)])
@@ -67,8 +71,6 @@ class SelfTraining:
             self.model.fit(
                 np.concatenate([here, there[sure]]), np.concatenate([labels, said[sure]])
             )
-        far = float(np.median(self.model.distances(self.model.z(there))))
-        self._sharp = float(np.clip(usual / max(far, 1e-9), 0.02, 1.0))
         return self
 
     @staticmethod

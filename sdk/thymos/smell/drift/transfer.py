@@ -14,6 +14,7 @@ from thymos.smell.drift.base import (
     Correction,
     Labels,
     fitted,
+    labels_of,
     rows_of,
     source_of,
     target_of,
@@ -56,7 +57,8 @@ class DirectStandardization(Correction):
         Raises:
             ConfigError: The rows are no pairs, or fewer than two are labelled.
         """
-        rows, labels = source_of(source, y)
+        rows = rows_of(source, "source")
+        labels = labels_of(y, rows, "source")
         there, told = target_of(target, target_y, rows.shape[1])
         here, there = self._paired(rows, labels, there, told)
         mean_there, mean_here = there.mean(axis=0), here.mean(axis=0)
