@@ -78,6 +78,9 @@ class PerceiveConfig(Section):
         default="",
         description="File that keeps the clean air of the nose over a restart; empty: none.",
     )
+    drift_guard: str = Field(
+        default="", description="File of `thymos smell guard`: tells when to calibrate the nose."
+    )
 
 
 class SmellConfig(Section):

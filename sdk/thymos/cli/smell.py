@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from thymos.cli import smell_files, smell_live, smell_memory, smell_teach
+from thymos.cli import smell_files, smell_guard, smell_live, smell_memory, smell_teach
 
 app = typer.Typer(
     help="Electronic noses: watch one live, teach it an odour, check and convert recordings.",
@@ -24,3 +24,4 @@ app.command()(smell_files.convert)
 app.command()(smell_teach.teach)
 app.command()(smell_teach.taught)
 app.command()(smell_teach.forget)
+app.command()(smell_guard.guard)

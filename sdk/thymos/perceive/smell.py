@@ -20,7 +20,9 @@ from thymos.contract import Cue, Modality
 from thymos.devices import stored_calibration
 from thymos.perceive.clean_air import known_air, load_clean_air, load_climate
 from thymos.perceive.smell_cues import FADED, Reading, Summary, Wafted
+from thymos.perceive.smell_guard import AirGuard
 from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec, gas_channels
+from thymos.smell.drift import GuardState
 from thymos.smell.frame import F64, BaselineAir, Fault, SmellFrame
 from thymos.smell.meaning import DangerWatch, Sniff, cues_of_meaning, table
 from thymos.smell.meaning.order import DEVIATIONS
@@ -82,6 +84,7 @@ class SmellPerceiver:
         self._signal: SmellSignal | None = None
         self._readings: deque[Reading] = deque(maxlen=MAX_READINGS)
         self._danger = DangerWatch()
+        self._guard: AirGuard | None = None
         self._namer: Namer | None = None
         self._named_ns: int | None = None
         self._saved_ns: int | None = None
@@ -122,6 +125,8 @@ class SmellPerceiver:
             load(self._signal, config.smell_state)
         odours = None if clean is None else clean.odours
         self._namer = load_recogniser(spec) or patterns_of(gas, names, odours)
+        if config.drift_guard:
+            self._guard = AirGuard.load(config.drift_guard, names)
         table()  # read now, not at the first smell
 
     def observe(self, sample: Sample) -> None:
@@ -139,6 +144,8 @@ class SmellPerceiver:
             return
         judged = state.warm and bool(np.isfinite(state.response).any())
         if judged:
+            if self._guard is not None:
+                self._guard.update(state)
             self._name(state)
             self._danger.take(self._sniff(state))
         self._readings.append(
@@ -169,6 +176,8 @@ class SmellPerceiver:
             return []
         told = Summary(self._readings, window, signal.names, signal.unit, signal.baseline)
         self.notes = told.notes
+        if self._guard is not None and self._guard.note:
+            self.notes += (self._guard.note,)
         found = told.cues()
         odour = next((cue for cue in found if cue.name == "odour"), None)
         if odour is not None:
@@ -196,6 +205,11 @@ class SmellPerceiver:
     def baseline(self) -> BaselineAir | None:
         """Clean air as it is known now; None while it is not."""
         return None if self._signal is None else self._signal.baseline.air
+
+    @property
+    def guard_state(self) -> GuardState | None:
+        """Whether the nose needs calibration; None without a guard, or before its first word."""
+        return None if self._guard is None else self._guard.state
 
     @property
     def lag(self) -> tuple[int, int] | None:
