@@ -296,7 +296,8 @@ class SmellWatch(Observer):
     # -- what goes out
 
     def _signal(self, now_ns: int | None = None) -> SignalView:
-        return signal_of(self._perceiver.state, len(self._gas), now_ns)
+        perceiver = self._perceiver
+        return signal_of(perceiver.state, len(self._gas), now_ns, perceiver.guard_state)
 
     def _channels(self, signal: SignalView) -> tuple[ChannelView, ...]:
         assert self._spec is not None  # noqa: S101

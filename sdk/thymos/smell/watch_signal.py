@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from thymos.samples import NS_PER_S
+from thymos.smell.drift.guard import GuardState
 from thymos.smell.frame import F64, Fault, Phase
 from thymos.smell.signal import Mode, SmellState
 from thymos.smell.view import NAN, BaselineView, DriftView
@@ -30,13 +32,19 @@ class SignalView:
     drift: DriftView | None = None
 
 
-def signal_of(state: SmellState | None, width: int, now_ns: int | None = None) -> SignalView:
+def signal_of(
+    state: SmellState | None,
+    width: int,
+    now_ns: int | None = None,
+    guard: GuardState | None = None,
+) -> SignalView:
     """What a state tells.
 
     Args:
         state: After the newest reading; None before the first.
         width: Gas channels.
         now_ns: The moment; that of the reading if None.
+        guard: What is said of drift, if anything.
     """
     unknown = np.full(width, np.nan)
     if state is None:
@@ -52,7 +60,14 @@ def signal_of(state: SmellState | None, width: int, now_ns: int | None = None) -
         phase_since_ns=state.phase_since_ns,
         warm=1.0 if state.warm else float(on / total) if total > 0 else 0.0,
         warm_left_s=NAN if left is None else left / NS_PER_S,
+        drift=_drift(guard),
     )
+
+
+def _drift(guard: GuardState | None) -> DriftView | None:
+    if guard is None or not math.isfinite(guard.score):
+        return None
+    return DriftView(guard.score, guard.needed, guard.reason, guard.command)
 
 
 def _baseline(state: SmellState, now_ns: int) -> BaselineView:
