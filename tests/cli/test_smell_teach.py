@@ -133,6 +133,7 @@ def test_recordings_teach_too_and_must_say_of_which_nose(tmp_path):
     files = [write(tmp_path / f"{i}.csv") for i in range(3)]
     given = [part for file in files for part in ("--from", file)]
     assert "--nose" in refusal("teach", "tea", *given).hint
+    assert "twice" in str(refusal("teach", "tea", "--nose", "S1", *given, "--from", files[0]))
     few = refusal("teach", "tea", "--nose", "S1", *given[:2])
     assert "too few" in str(few)
     told = json.loads(run("teach", "tea", "--nose", "S1", *given, "--json"))

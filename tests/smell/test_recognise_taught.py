@@ -362,3 +362,10 @@ def test_a_nose_that_scans_its_heaters_learns_in_longer_stretches(tmp_path: Path
     guess = recogniser.guess()
     assert guess is not None
     assert guess.label == "tea"
+
+
+def test_of_a_recording_every_sniff_counts_however_long_the_air_is_clean() -> None:
+    long = [(20.0, "air"), (1200.0, "air"), *[(40.0, "tea"), (900.0, "air")] * 2, (8.0, "soup")]
+    teacher = taught_by(SPEC, readings([*long, (300.0, "air")]), sniffs=20, hurry=False)
+    assert len(teacher.sniffs) == 2
+    assert teacher.refused == ["the smell went away too soon"]

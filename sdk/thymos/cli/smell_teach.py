@@ -231,6 +231,8 @@ def _from_files(files: list[Path], nose: str, seconds: float) -> Found:
     taken: list[TaughtSniff] = []
     refused: list[str] = []
     spec: StreamSpec | None = None
+    if len({path.resolve() for path in files}) < len(files):
+        raise ConfigError("a recording is given twice", hint="each sniff must be one of its own")
     for path in files:
         with open_nose(f"file:{path}") as source:
             mine = source.spec
@@ -256,5 +258,5 @@ def _sniffs_of(source: Source, seconds: float) -> tuple[list[TaughtSniff], list[
 
     if base_model(source.spec) is not None:
         return [whole_recording(source.spec, each(source))], []
-    teacher = taught_by(source.spec, each(source), sniffs=MAX_SNIFFS, sniff_s=seconds)
+    teacher = taught_by(source.spec, each(source), sniffs=MAX_SNIFFS, sniff_s=seconds, hurry=False)
     return teacher.sniffs, teacher.refused

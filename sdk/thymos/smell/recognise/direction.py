@@ -86,26 +86,29 @@ def known_curve(points: F64, owner: Ints, sniff: Ints, most: float) -> tuple[flo
         sniff: Number of the sniff each belongs to.
         most: The distance at which it is even at the latest.
     """
+    sniffs, place = np.unique(sniff, return_inverse=True)
+    means = np.stack([points[place == k].mean(axis=0) for k in range(len(sniffs))])
+    first = np.array([owner[place == k][0] for k in range(len(sniffs))])
     own: list[float] = []
-    other: list[float] = []
-    for k in np.unique(sniff):
-        mine = sniff == k
-        point, c = points[mine].mean(axis=0), owner[mine][0]
-        peers = points[(owner == c) & ~mine]
-        if len(peers):
-            own.append(_distance(point, peers))
-        strangers = [_distance(point, points[owner == o]) for o in np.unique(owner) if o != c]
-        if strangers:
-            other.append(min(strangers))
+    other = np.full(len(sniffs), np.inf)
+    for c in np.unique(owner):
+        cloud = points[owner == c]
+        others = first != c
+        other[others] = np.minimum(other[others], _distances(means[others], cloud))
+        for k in np.flatnonzero(~others):
+            peers = points[(owner == c) & (place != k)]
+            if len(peers):
+                own.append(float(_distances(means[k : k + 1], peers)[0]))
+    known = other[np.isfinite(other)]
     near = max(LEAST, float(np.quantile(own, 0.75))) if own else most / ALONE
-    far = float(np.quantile(other, 0.25)) if other else ALONE**2 * near
+    far = float(np.quantile(known, 0.25)) if len(known) else ALONE**2 * near
     far = max(far, APART * near, 1e-9)
     even = min(most, math.sqrt(near * far))
     slope = min(SURE / max(far - near, 1e-9), most)
     return slope * even, slope, 0.0
 
 
-def _distance(point: F64, cloud: F64) -> float:
-    """As `OdourModel.clouds`, for one class."""
-    nearest = float(((cloud - point) ** 2).sum(axis=1).min())
-    return math.sqrt(0.5 * (nearest + float(((cloud.mean(axis=0) - point) ** 2).sum())))
+def _distances(rows: F64, cloud: F64) -> F64:
+    """As `OdourModel.clouds`, of several points [n, dims] to one class [m, dims]."""
+    nearest = ((rows[:, None] - cloud) ** 2).sum(axis=2).min(axis=1)
+    return np.asarray(np.sqrt(0.5 * (nearest + ((rows - cloud.mean(axis=0)) ** 2).sum(axis=1))))

@@ -39,7 +39,7 @@ RAIL_SHARE = 0.2
 SAME = 0.7
 """Cosine between a sniff and the mean of those before; below it was another smell."""
 MAX_REFUSALS = 6
-_ROWS_KEPT = 20_000
+_ROWS_KEPT = 100_000
 
 
 class Step(str, Enum):
@@ -59,6 +59,8 @@ class Teacher:
         spec: The nose.
         sniffs: How many are wanted.
         sniff_s: Length of one.
+        hurry: A person is being guided: say so when nothing happens, and give up in the end. Of a
+            recording every sniff counts, however long the air is clean between them.
 
     Attributes:
         step: What the person should do now.
@@ -67,8 +69,10 @@ class Teacher:
         note: What it waits for; empty when it goes on.
     """
 
-    def __init__(self, spec: StreamSpec, sniffs: int = 3, sniff_s: float = SNIFF_S) -> None:
-        self._spec = spec
+    def __init__(
+        self, spec: StreamSpec, sniffs: int = 3, sniff_s: float = SNIFF_S, *, hurry: bool = True
+    ) -> None:
+        self._spec, self._hurry = spec, hurry
         self._gas = list(gas_channels(spec))
         self.channels = tuple(spec.channels[i] for i in self._gas)
         self._wanted = sniffs
@@ -160,7 +164,7 @@ class Teacher:
             kept, since = self._rows[-READINGS_ON:], self._rows[-READINGS_ON][0]
             self._go(Step.HOLD)
             self._rows, self._since_ns = kept, since
-        elif self._since_ns is not None and self._t_ns - self._since_ns > self._patience_ns:
+        elif self._late(self._patience_ns):
             self._refuse(f"no change: no sensor moved by {MIN_CHANGE:.0%}", Step.NOSE)
 
     def _hold(self, values: F64, clipped: bool) -> None:
@@ -186,11 +190,16 @@ class Teacher:
         if self._strength(values) <= max(1.0, FALLEN * self._peak):
             self._go(Step.NOSE)
             self._peak, self._least = 0.0, np.inf
-        elif self._t_ns - self._since_ns > RECOVERY_S * NS_PER_S:
+        elif self._late(round(RECOVERY_S * NS_PER_S)):
             raise CalibrationError(
                 f"after {RECOVERY_S:.0f} s the sensors still smell the last sniff",
                 hint="take it further away, air the room, and start again",
             )
+
+    def _late(self, limit_ns: int) -> bool:
+        """Whether this step has lasted too long for a person who waits."""
+        since = self._t_ns if self._since_ns is None else self._since_ns
+        return self._hurry and self._t_ns - since > limit_ns
 
     def _judge(self) -> tuple[TaughtSniff | None, str]:
         """The sniff that was held, or why it is none."""
@@ -245,8 +254,9 @@ class Teacher:
         self._since_ns, self._rows, self._bad, self._on = None, [], 0, 0
 
     def _refuse(self, why: str, step: Step) -> None:
-        self.refused.append(why)
-        if len(self.refused) >= MAX_REFUSALS:
+        if self._hurry or why not in self.refused:
+            self.refused.append(why)
+        if self._hurry and len(self.refused) >= MAX_REFUSALS:
             raise CalibrationError(
                 f"{len(self.refused)} attempts were refused, the last because: {why}",
                 hint="see docs/models/smell.md, section 'Teaching'",
@@ -260,6 +270,7 @@ def taught_by(
     *,
     sniffs: int,
     sniff_s: float = SNIFF_S,
+    hurry: bool = True,
     tell: Callable[[Teacher], None] | None = None,
 ) -> Teacher:
     """Run a teacher on readings until it has what it wants, or they end.
@@ -269,12 +280,13 @@ def taught_by(
         samples: Its readings, in order of time.
         sniffs: How many sniffs are wanted.
         sniff_s: Length of one.
+        hurry: As `Teacher`.
         tell: Told the teacher after each reading.
 
     Raises:
         CalibrationError: As `Teacher.take`.
     """
-    teacher = Teacher(spec, sniffs, sniff_s)
+    teacher = Teacher(spec, sniffs, sniff_s, hurry=hurry)
     for sample in samples:
         teacher.take(sample)
         if tell is not None:
