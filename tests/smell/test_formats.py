@@ -135,6 +135,20 @@ def test_pascal_becomes_hectopascal_and_back(tmp_path: Path) -> None:
     assert all(f.extra == {} for f in made)
 
 
+def test_dates_and_labels(tmp_path: Path) -> None:
+    text = (
+        "timestamp,NO2,room,label\n2024-08-10T03:20:30.5Z,1,kitchen,tea\n"
+        "2024-08-10 05:20:31+02:00,2,kitchen,\n2024-08-10 03:20:32,3,,mint\n"
+    )
+    path = write(tmp_path / "a.csv", text)
+    made = frames_of(path, "csv")
+    assert [f.t_ns - made[0].t_ns for f in made] == [0, 500_000_000, 1_500_000_000]
+    assert made[0].t_ns == 1_723_260_030_500_000_000
+    assert [c.name for c in made[0].nose.channels] == ["NO2"]
+    assert [[o.name for o in f.odorants] for f in made] == [["tea"], [], ["mint"]]
+    assert any("dates" in words for words in formats.read(path).warnings)
+
+
 BSEC = (
     "Timestamp [ms], raw temperature [°C], pressure [hPa], raw relative humidity [%], gas [Ohm], "
     "IAQ, IAQ accuracy, temperature [°C], relative humidity [%], Static IAQ, CO2 equivalent, "
@@ -310,6 +324,20 @@ def test_dynamic_mixtures(tmp_path: Path) -> None:
     assert in_ohm.faults[15] is Fault.OUT_OF_RANGE
     assert in_ohm.extra["S16"] == "-50.85"
     assert np.isnan(in_ohm.values[15])
+
+
+def test_exchange_without_sidecar_is_named_by_its_file(tmp_path: Path) -> None:
+    rows = "".join(f"{n},{n}\n" for n in range(10))
+    path = write(tmp_path / "green-tea_rig-1_2026-06-15.csv", f"timestamp,MQ3\n{rows}")
+    assert frames_of(path, "exchange")[0].odorants[0].name == "green-tea"
+
+
+def test_a_turbulent_copy_with_a_header_is_a_csv(tmp_path: Path) -> None:
+    head = "Time(s),Temperature(oC),Relative_Humidity(%)," + ",".join(f"S{i}" for i in range(8))
+    row = "0.5,23.5,50.1," + ",".join(["700"] * 8)
+    path = write(tmp_path / "000_Et_H_CO_n.csv", f"{head}\n{row}\n")
+    (frame,) = frames_of(path, "csv")
+    assert (frame.humidity_percent, len(frame.nose.channels)) == (50.1, 8)
 
 
 @pytest.mark.parametrize("mark", [",", " "])

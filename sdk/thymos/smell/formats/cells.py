@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime, timezone
 from decimal import Decimal
 
 MOST_CHARS = 400
@@ -13,6 +14,8 @@ MOST_CHARS = 400
 STYLE_CELLS = 60
 """So many numbers of a column tell how the others are written; one that is not is kept as text."""
 _FIXED = re.compile(r"-?\d+\.(\d+)")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SAME_DIGITS = 12
 """Conversion of units and back keeps so many digits, more than any sensor has."""
 NAN_WORDS = frozenset({"nan", "na", "n/a", "null", "none", "-nan"})
@@ -97,8 +100,25 @@ def to_ns(text: str, unit_ns: int) -> int:
         if abs(found) < 10**20 and "_" not in text:
             return int(found.to_integral_value())
     except (ArithmeticError, ValueError):
-        pass
+        if _DATE.match(text.strip('"')):
+            return _date_ns(text.strip('"'))
     raise ValueError(f"'{text[:20]}' is no time")
+
+
+def is_date(text: str) -> bool:
+    """Whether a time is written as a date (ISO 8601)."""
+    return _DATE.match(text.strip('"')) is not None
+
+
+def _date_ns(text: str) -> int:
+    """A date as nanoseconds since 1970, to the microsecond; UTC where no zone stands."""
+    try:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise ValueError(f"'{text[:20]}' is no time") from None
+    zoned = found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+    past = zoned - _EPOCH
+    return (past.days * 86400 + past.seconds) * 10**9 + past.microseconds * 1000
 
 
 def ns_written(t_ns: int, unit_ns: int, style: str) -> str:

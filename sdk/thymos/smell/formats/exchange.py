@@ -8,6 +8,7 @@ differ by more than twofold the file is flagged `time_unit_mismatch`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ _AIR_UNITS = {"temperature_celsius": "temperature", "humidity_percent": "humidit
 MISMATCH = 2.0
 LEAST_ROWS = 10
 MAX_SIDECAR = 1 << 20
+_NAME = re.compile(r"([A-Za-z][A-Za-z0-9-]*)_.+_\d{4}-\d\d-\d\d\.csv")
+"""`{substance}_{device_id}_{session_date}.csv`"""
 _PREFIXES = ("sensor_", "mq", "ch")
 
 
@@ -94,7 +97,8 @@ class Exchange(NamedCsv):
         unit, period, warnings = self._time(time, rate, rows)
         if len(rows) < LEAST_ROWS:
             warnings.append(f"{len(rows)} rows: the format asks for at least {LEAST_ROWS}")
-        substance = str(told.get("substance", "") or "")
+        named = _NAME.fullmatch(path.name)
+        substance = str(told.get("substance", "") or (named[1] if named and not told else ""))
         odorants = (Odorant(substance),) if substance else ()
         nose = Nose(
             str(told.get("device_id", "") or "OpenSmell"),

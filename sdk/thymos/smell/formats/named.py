@@ -12,16 +12,19 @@ from itertools import pairwise
 from pathlib import Path
 
 from thymos.smell.formats.base import Dialect, FormatError, Row
-from thymos.smell.formats.cells import number
-from thymos.smell.formats.columns import MOST_HPA, Columns, read_header
+from thymos.smell.formats.cells import NAN_WORDS, is_date, number
+from thymos.smell.formats.columns import MOST_HPA, Columns, plain, read_header
+from thymos.smell.formats.delimited import unquoted
 from thymos.smell.formats.opening import Head
 from thymos.smell.formats.tables import NS, Plan, TableFormat
-from thymos.smell.frame import Channel, Nose
+from thymos.smell.frame import Channel, Nose, Odorant
 
 MAX_STEP_S = 20.0
 """No nose is slower than this; a larger step is in milliseconds."""
 _MS = 1_000_000
 MOST_CHANNELS = 256
+_LABELS = ("label", "substance", "odour", "odor", "odorant", "class")
+"""Columns that say what was smelt."""
 
 
 def time_unit_ns(name: str, gap: float) -> int:
@@ -100,23 +103,43 @@ class NamedCsv(TableFormat):
     def plan(self, dialect: Dialect, path: Path, rows: Sequence[Row]) -> Plan:
         """Channels, air and time by the words of the header."""
         columns = self.columns_of(dialect, path)
-        channels = tuple(Channel(name, columns.unit) for name in columns.names)
+        told = zip(columns.gas, columns.names, strict=True)
+        gas = {i: name for i, name in told if not _is_text(rows, i)}
+        if not gas:
+            raise FormatError(path, "has no number in any channel", hint="is it the right file?")
+        channels = tuple(Channel(name, columns.unit) for name in gas.values())
+        label = next((i for i, n in enumerate(dialect.names) if plain(n) in _LABELS), None)
         warnings, unit = [], NS
         if columns.time is None:
             warnings.append("no time column: times are rows, taken as one a second")
         else:
             name, gap = dialect.names[columns.time], median_gap(rows, columns.time)
             unit = time_unit_ns(name, gap)
+            if any(is_date(row.cells[columns.time]) for row in rows[:1]):
+                warnings.append("times are dates: UTC where no zone stands")
             if unit == _MS and "ms" not in name.lower():
                 warnings.append(f"'{name}' steps by {gap:g}: taken as milliseconds")
         return Plan(
             Nose("unknown", "", channels),
-            columns.gas,
+            tuple(gas),
             air=air_of(columns.climate, rows),
             time=columns.time,
             unit_ns=unit,
+            odorants=lambda cells: _odour(cells[label]) if label is not None else (),
             warnings=tuple(warnings),
         )
+
+
+def _is_text(rows: Sequence[Row], column: int) -> bool:
+    """Whether a column holds words and no number at all."""
+    cells = [row.cells[column] for row in rows if row.cells[column]]
+    words = [cell for cell in cells if math.isnan(_value(cell)) and cell.lower() not in NAN_WORDS]
+    return len(words) == len(cells) > 0
+
+
+def _odour(cell: str) -> tuple[Odorant, ...]:
+    name = unquoted(cell).strip()
+    return (Odorant(name),) if name else ()
 
 
 def _is_word(name: str) -> bool:

@@ -98,6 +98,7 @@ class HomeActivity(TableFormat):
 
 
 def _hours(text: str) -> float:
+    """A number; NaN if it is none."""
     try:
         return number(text)
     except ValueError:
@@ -172,8 +173,9 @@ class TurbulentMixtures(TableFormat):
 
     def sniff(self, head: Head) -> bool:
         """By the name of the file and eleven columns."""
+        cells = head.first.split("," if "," in head.first else None)
         named = self._file.match(head.path.name) is not None
-        return named and len(head.first.split(self.delimiter(head))) == len(self.columns)
+        return named and len(cells) == len(self.columns) and not math.isnan(_hours(cells[0]))
 
     def delimiter(self, head: Head) -> str:
         """Commas in the archive; copies have blanks."""
