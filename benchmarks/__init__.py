@@ -15,6 +15,7 @@ BENCHMARKS = {
     "growth": "cost as streams grow: 1 to 16 cameras, 1 to 64 channels",
     "perceive": "what a picture and a second of sound cost, by stage and by people in view",
     "smell": "a reading of a nose through the smell path; a week of them in constant memory",
+    "frame": "a smell frame as message, JSON and Parquet: size and cost",
     "small": "start-up, decoding, the report page",
     "path": "the whole street in real time, with all models",
 }
