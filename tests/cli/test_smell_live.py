@@ -181,8 +181,8 @@ BOARD_60 = """\
           coffee           █░░░░░░░░░░░  12%
           unknown          █░░░░░░░░░░░   7%
  danger   none smelt, which proves nothing
- drift    not judged: there is no calibration to compare
-          with
+ drift    not judged; thymos smell guard learns what to
+          judge by
 
  0:41     a smell begins (in the air 0:28.0 to 0:37.0)
 """
@@ -248,7 +248,7 @@ def test_what_is_missing_is_said() -> None:
     text = plain(new, 60)
     for words in ("waiting", "rate not known yet", "temperature and humidity are not measured",
                   "learning clean air ▰▰▰▰▱▱▱▱▱▱ 40%", "nothing is smelt", "proves nothing",
-                  "there is no calibration"):  # fmt: skip
+                  "not judged; thymos smell guard"):  # fmt: skip
         assert words in text
     warming = replace(new, warm=0.25, warm_left_s=135.0)
     assert "warming up ▰▰▱▱▱▱▱▱▱▱ 25%, 2:15 left" in plain(warming, 60)

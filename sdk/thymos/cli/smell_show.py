@@ -197,7 +197,7 @@ def _danger(view: SmellView) -> tuple[str, str]:
 def _drift(view: SmellView) -> tuple[str, str]:
     drift = view.drift
     if drift is None:
-        return "not judged: there is no calibration to compare with", "dim"
+        return "not judged; thymos smell guard learns what to judge by", "dim"
     gauge = f"{_gauge(min(1.0, drift.score))} {drift.score:.2f} of the limit"
     if not drift.needed:
         return gauge, ""

@@ -147,9 +147,10 @@ def _event_lane(trace: SmellTrace, axis: Axis) -> Html | None:
             continue
         title = f"{event.text} {when(event, axis)}; known at {axis.told(event.known_ns)}"
         kind = event.name.removeprefix("odour_")
+        if event.latest_ns > event.earliest_ns:
+            span = axis.place(event.earliest_ns, event.latest_ns)
+            marks.append(el("i", class_=f"inair {kind}", title=title, style=span))
         marks += [
-            el("i", class_=f"inair {kind}", title=title,
-               style=axis.place(event.earliest_ns, event.latest_ns)),
             el("i", class_=f"known {kind}", title=title,
                style=f"left:{axis.x(event.known_ns):g}%"),
         ]  # fmt: skip

@@ -61,7 +61,7 @@ EVENTS = {
     "odour_cleared": "the air is clean again",
 }
 NO_CLEAN_AIR = "what it reads in clean air is not known"
-_CHANNEL_NOTE = "nose channel "  # such notes are told beside the channel
+_TOLD = ("nose channel ", "the nose needs calibration")  # such notes have a place of their own
 _LEAP_NS = 300 * NS_PER_S  # a jump of the clock: what lies between was not perceived
 
 
@@ -235,7 +235,7 @@ class SmellWatch(Observer):
             window = Window(f"w{self._windows:06}", self._due_ns - NS_PER_S, self._due_ns, {})
             self._tell(self._perceiver.cues(window))
             notes = self._perceiver.notes
-            self._notes = tuple(n for n in notes if not n.startswith(_CHANNEL_NOTE))
+            self._notes = tuple(n for n in notes if not n.startswith(_TOLD))
             self._windows += 1
             self._due_ns += NS_PER_S
 
