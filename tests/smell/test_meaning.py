@@ -213,6 +213,22 @@ def test_a_window_shows_the_worst() -> None:
     assert watch.cues(Window("w", 10 * NS_PER_S, 14 * NS_PER_S, {})) == []
 
 
+def test_readings_after_a_window_change_nothing_in_it() -> None:
+    asked_late, asked_in_time, window = (
+        DangerWatch(),
+        DangerWatch(),
+        Window("w", 0, 2 * NS_PER_S, {}),
+    )
+    sniffs = smelling("smoke", 0.9, 6)
+    for sniff in sniffs:
+        asked_late.take(sniff)
+        if sniff.t_ns < window.t1_ns:
+            asked_in_time.take(sniff)
+    assert asked_late.cues(window) == asked_in_time.cues(window) != []
+    early = Window("w", 0, NS_PER_S // 2, {})  # before it was believed
+    assert asked_late.cues(early) == []
+
+
 def test_an_alarm_does_not_go_on_as_a_hint() -> None:
     watch = DangerWatch()
     for sniff in smelling("smoke", 0.9, 3):

@@ -40,6 +40,8 @@ responder."""
 GAP_NS = 5 * NS_PER_S
 """What holds does not outlast a gap without readings."""
 PENDING = 16
+NEWEST = 1024
+"""Readings that may have come after the end of a window when it is asked for, and more."""
 
 PATTERNS: dict[str, Danger] = {
     "co": "smoke",
@@ -102,10 +104,22 @@ class _Episode:
 
 @dataclass(slots=True)
 class _Shown:
-    """A cue, and the last reading at which it held."""
+    """A cue, when it was told, and the newest readings at which it held."""
 
     cue: Cue
-    until_ns: int
+    told_ns: int
+    held: deque[int] = field(default_factory=lambda: deque(maxlen=NEWEST))
+
+    def within(self, window: Window) -> Cue | None:
+        """The cue as it was known when the window ended; None if it did not hold in it.
+
+        A live run has seen readings from after the window when it is asked for it, a replay has
+        not: both get the same.
+        """
+        until_ns = max((t for t in self.held if t < window.t1_ns), default=self.told_ns)
+        if self.told_ns >= window.t1_ns or until_ns < window.t0_ns:
+            return None
+        return self.cue.model_copy(update={"t1_ns": until_ns})
 
 
 class DangerWatch:
@@ -137,8 +151,8 @@ class DangerWatch:
             episode.stage, episode.danger, episode.told_ns = stage, danger, sniff.t_ns
             self._found.append(cue)
             self._shown.append(_Shown(cue, sniff.t_ns))
-        elif stage == episode.stage:  # an alarm does not go on as a hint
-            self._shown[-1].until_ns = sniff.t_ns
+        if stage == episode.stage:  # an alarm does not go on as a hint
+            self._shown[-1].held.append(sniff.t_ns)
 
     def drain(self) -> list[Cue]:
         """Take what is to be told at once, found since the last call."""
@@ -148,11 +162,7 @@ class DangerWatch:
 
     def cues(self, window: Window) -> list[Cue]:
         """The worst that was noticed in a window: an alarm, else a hint, else nothing."""
-        inside = [
-            shown.cue.model_copy(update={"t1_ns": shown.until_ns})
-            for shown in self._shown
-            if shown.cue.t0_ns < window.t1_ns and shown.until_ns >= window.t0_ns
-        ]
+        inside = [cue for shown in self._shown if (cue := shown.within(window))]
         alarms = [cue for cue in inside if cue.name == ALARM]
         return (alarms or inside)[-1:]
 
