@@ -5,6 +5,7 @@ Printed by `thymos eval enose DATA --full`. Where drift is simulated, the title 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -31,6 +32,7 @@ from thymos.smell.drift import (
 )
 
 Ints = NDArray[np.intp]
+Fits = SelfTraining | AdaptiveClassifier | CorrectedClassifier
 DIRICHLET = 10
 LEAST = 20
 SENSOR = 8
@@ -40,12 +42,14 @@ SENSOR = 8
 def everything(train: Part, parts: Sequence[Part], seed: int, labels: int) -> list[Extra]:
     """All of them, from one source to the other parts."""
     return [
+        choice_held_out(train, parts),
         label_shift(train, parts, seed),
         abstention(train, parts, seed),
         chosen_labels(train, parts, labels),
         file_order(train, parts),
         alarms(train, parts, seed),
         new_device(train, seed),
+        cost(train),
     ]
 
 
@@ -53,6 +57,39 @@ def _told(part: Part, rows: Sequence[int] | Ints = ()) -> Labels:
     told = np.full(len(part.y), UNLABELLED, dtype=part.y.dtype)
     told[list(rows)] = part.y[list(rows)]
     return told
+
+
+def choice_held_out(train: Part, parts: Sequence[Part]) -> Extra:
+    """Settings chosen on all parts but one, scored on that one: what choosing itself is worth."""
+    made: dict[str, Fits] = {
+        "z of each batch + LDA": CorrectedClassifier(WindowStandardizer()),
+        "classes follow": AdaptiveClassifier(),
+        "classes follow, 300 rows": AdaptiveClassifier(keep_means=300.0),
+    }
+    for t in (0.1, 0.3, 1.0):
+        made[f"alignment, T {t}"] = CorrectedClassifier(MixtureAlignment(t))
+        for leave in (0.1, 0.3, 0.5):
+            name = f"{BEST}, T {t}, leave {leave}"
+            made[name] = SelfTraining(MixtureAlignment(t), leave=leave)
+    x = log_features(train.x)
+    right = np.array([
+        [np.mean(_said(one, x, train.y, part) == part.y) for part in parts]
+        for one in made.values()
+    ])  # fmt: skip
+    rows = []
+    for i, part in enumerate(parts):
+        others = np.delete(right, i, axis=1).mean(axis=1)
+        best = int(others.argmax())
+        name = f"part {part.name}: {list(made)[best]}"
+        rows.append((name, [float(others[best]), float(right[best, i])]))
+    rows.append(("mean", np.mean([values for _, values in rows], axis=0).tolist()))
+    title = f"Settings chosen without the part that is scored ({len(made)} candidates)"
+    return Extra(title, ["on the other parts", "on this part"], rows)
+
+
+def _said(made: Fits, x: F64, y: Labels, part: Part) -> Labels:
+    there = log_features(part.x)
+    return made.fit(x, y, there).predict(there)
 
 
 def rebalanced(part: Part, seed: int) -> list[tuple[str, Part]]:
@@ -284,3 +321,22 @@ def _other_device(x: F64, rng: np.random.Generator) -> F64:
     made: F64 = moved + (moved - moved.mean(axis=0)) @ talk
     made += 0.05 * spread * rng.normal(size=x.shape)
     return made
+
+
+def cost(train: Part, samples: int = 2000) -> Extra:
+    """Processor time of one sample on this machine, refits shared out; the window is full."""
+    rows = []
+    for count in sorted({min(16, train.x.shape[1]), train.x.shape[1]}):
+        x = log_features(train.x[:, :: max(1, train.x.shape[1] // count)][:, :count])
+        made = OnlineDriftClassifier().fit(x, train.y)
+        guard = DriftGuard().fit(x, train.y)
+        found = []
+        for step in (made.update, guard.update):
+            for row in x[:300]:
+                step(row)
+            begin = time.process_time()
+            for i in range(samples):
+                step(x[i % len(x)])
+            found.append(1e6 * (time.process_time() - begin) / samples)
+        rows.append((f"{count} features", found))
+    return Extra("Processor time of a sample, µs", ["OnlineDriftClassifier", "DriftGuard"], rows)

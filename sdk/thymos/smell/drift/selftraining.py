@@ -30,7 +30,7 @@ class SelfTraining:
         self,
         correction: Correction | None = None,
         rounds: int = 5,
-        leave: float = 0.3,
+        leave: float = 0.1,
         abstain: float = 0.0,
     ) -> None:
         if rounds < 1 or not 0 <= leave < 1 or not 0 <= abstain <= 1:
