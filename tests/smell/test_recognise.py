@@ -142,7 +142,7 @@ def test_memory_stays_the_same_and_damage_does_no_harm() -> None:
     rng = np.random.default_rng(1)
     for i in range(5000):
         row = rng.choice([np.nan, np.inf, -1.0, 0.0, 10.0], 2)
-        recogniser.update(i * NS_PER_S, row)
+        recogniser.update(int(i + rng.choice([0, -3, 30])) * NS_PER_S, row)
     assert len(recogniser._bins) <= 3
     guess = recogniser.guess()
     assert guess is None or np.isfinite(list(guess.probabilities.values())).all()

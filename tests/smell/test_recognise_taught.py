@@ -369,3 +369,34 @@ def test_of_a_recording_every_sniff_counts_however_long_the_air_is_clean() -> No
     teacher = taught_by(SPEC, readings([*long, (300.0, "air")]), sniffs=20, hurry=False)
     assert len(teacher.sniffs) == 2
     assert teacher.refused == ["the smell went away too soon"]
+
+
+def test_a_clock_that_jumps_back_costs_one_sniff() -> None:
+    plan = [(20.0, "air"), *[(40.0, "tea"), (60.0, "air")] * 4]
+
+    def jumping() -> Iterator[Sample]:
+        for sample in readings(plan):
+            late = sample.t_ns >= 30 * NS_PER_S
+            yield replace(sample, t_ns=sample.t_ns - 3600 * NS_PER_S) if late else sample
+
+    teacher = taught_by(SPEC, jumping(), sniffs=3)
+    assert teacher.refused == ["the clock of the nose jumped"]
+    assert len(teacher.sniffs) == 3
+
+
+def test_whatever_comes_a_lesson_takes_whole_sniffs_or_none() -> None:
+    rng = np.random.default_rng(9)
+    for _ in range(20):
+        teacher, t_ns = Teacher(SPEC, hurry=False), 0
+        for n in range(600):
+            t_ns += int(
+                rng.choice([NS_PER_S // 2, 0, -NS_PER_S, 40 * NS_PER_S], p=[0.96, 0.02, 0.01, 0.01])
+            )
+            row = np.append(AIR, 22.0) * rng.choice(
+                [1.0, 0.3, np.nan, np.inf, -1.0, 0.0], 4, p=[0.7, 0.26, 0.01, 0.01, 0.01, 0.01]
+            )
+            flags = Flag(int(rng.choice([0, 2, 4, 8], p=[0.97, 0.01, 0.01, 0.01])))
+            teacher.take(Sample("enose", n, t_ns, t_ns, frozen(row), flags))
+        for sniff in teacher.sniffs:
+            assert sniff.bins.shape == (5, 3)
+            assert np.isfinite(sniff.bins).all()

@@ -93,7 +93,7 @@ class Teacher:
         self._peak = 0.0
         self._least = np.inf
         self._threshold = np.full(len(self._gas), MIN_CHANGE)
-        self._t_ns = 0
+        self._t_ns = -(2**62)
 
     @property
     def share(self) -> float:
@@ -112,11 +112,14 @@ class Teacher:
         row = np.asarray(sample.payload, dtype=np.float64).ravel()
         if self.step is Step.DONE or len(row) != len(self._spec.channels):
             return
+        back = sample.t_ns < self._t_ns
         self._t_ns = sample.t_ns
+        if back:
+            self._jumped()
         if Flag.WARMUP in sample.flags:
             self._warming()
             return
-        values = row[self._gas]
+        values = np.where(np.isfinite(row), row, np.nan)[self._gas]
         if Flag.INVALID in sample.flags:
             values = np.full(len(values), np.nan)
         clipped = Flag.CLIPPED in sample.flags
@@ -126,6 +129,13 @@ class Teacher:
             Step.HOLD: self._hold,
             Step.AWAY: self._away,
         }[self.step](values, clipped)
+
+    def _jumped(self) -> None:
+        """The clock of the nose went back: what was gathered has no length any more."""
+        if self.step is Step.HOLD:
+            self._refuse("the clock of the nose jumped", Step.AWAY)
+        else:
+            self._go(self.step)
 
     def _warming(self) -> None:
         if self.step in (Step.NOSE, Step.HOLD):
@@ -143,10 +153,10 @@ class Teacher:
             return
         level = np.full(rows.shape[1], np.nan)
         level[known] = np.nanmedian(rows[:, known], axis=0)
-        moved = response(rows, level, self._spec.unit)[:, known]
-        spread = np.nanstd(moved, axis=0)
+        moved = np.nan_to_num(response(rows, level, self._spec.unit)[:, known], nan=0.0)
+        spread = moved.std(axis=0)
         third = max(1, len(moved) // 3)
-        drift = np.abs(np.nanmedian(moved[-third:], 0) - np.nanmedian(moved[:third], 0))
+        drift = np.abs(np.median(moved[-third:], axis=0) - np.median(moved[:third], axis=0))
         if (np.maximum(spread, drift) > STILL).any():
             name = np.array(self.channels)[known][int(np.maximum(spread, drift).argmax())]
             self._refuse(f"the air is not still ({name} moves); air the room and wait", Step.AIR)
