@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from thymos.smell import formats
 from thymos.smell.check import problems
@@ -468,6 +471,24 @@ def test_columns_behind_the_rows_and_odd_numbers(tmp_path: Path) -> None:
     assert made[0].values[0] == 1e5
 
 
+@pytest.mark.parametrize("indent", [None, 2, 4, "\t"])
+def test_settings_that_are_changed_keep_their_layout(tmp_path: Path, indent: str | None) -> None:
+    text = json.dumps({"labelInformation": [{"labelTag": 1001, "labelName": "käse"}]},
+                      indent=indent, ensure_ascii=False).replace("\n", "\r\n")  # fmt: skip
+    found = formats.read(write(tmp_path / "a.bmelabelinfo", text))
+    assert "".join(found.texts()) == text
+    found.data["labelInformation"][0]["labelName"] = "tee"
+    formats.write(found, tmp_path / "b.bmelabelinfo")
+    assert (tmp_path / "b.bmelabelinfo").read_bytes().decode() == text.replace("käse", "tee")
+
+
+def test_settings_in_an_odd_layout_are_copied(tmp_path: Path) -> None:
+    text = '{ "labelInformation":\n[ {"labelTag":1.0e0,\t"labelName":"x"} ] }'
+    found = formats.read(write(tmp_path / "a.bmelabelinfo", text))
+    assert found.style is None
+    assert "".join(found.texts()) == text
+
+
 def test_a_label_defined_twice_is_told_and_the_last_counts(tmp_path: Path) -> None:
     rows = bme_rows()
     rows[1][0] = 1001
@@ -527,6 +548,34 @@ def test_our_csv_from_any_nose(tmp_path: Path) -> None:
     log = write(tmp_path / "a.bmerawdata", bme_log(bme_rows()))
     with pytest.raises(FormatError, match="a CSV holds one nose, and these are 2"):
         own_csv(lambda: formats.frames(formats.read(log)))
+
+
+def numbers() -> st.SearchStrategy[str]:
+    """Numbers as people and firmware write them, and the lack of one."""
+    fixed = st.builds(lambda v, n: f"{v:.{n}f}", st.floats(-1e6, 1e6), st.integers(0, 8))
+    plain = st.floats(allow_nan=False, allow_infinity=False).map(repr)
+    odd = st.sampled_from(["", "nan", "007", "+5", "-0.0", "1e3", "1E-5", ".5", "5.", "4294967295"])
+    return st.one_of(fixed, plain, st.integers(-(10**12), 10**12).map(str), odd)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_any_table_of_numbers_comes_back_byte_for_byte(data: st.DataObject) -> None:
+    mark = data.draw(st.sampled_from([",", ";", "\t", ", ", " ,\t"]))
+    end = data.draw(st.sampled_from(["\n", "\r\n"]))
+    cells = st.tuples(st.integers(0, 10**9).map(lambda n: f"{n / 1000:.3f}"), numbers(), numbers())
+    table = data.draw(st.lists(cells, min_size=1, max_size=12))
+    between = st.sampled_from(["", "", "", end, f"# a remark{end}", f"  {end}"])
+    text = data.draw(st.sampled_from(["", "\ufeff"])) + mark.join(["t_s", "NO2", "CO [ohm]"]) + end
+    for row in table:
+        text += data.draw(between) + mark.join(row) + end
+    text += data.draw(between)
+    with TemporaryDirectory() as folder:
+        path = write(Path(folder) / "a.csv", text)
+        recording = formats.read(path)
+        made = list(formats.frames(recording))
+        assert "".join(recording.texts()) == text
+        assert "".join(formats.from_frames(made, "csv").texts()) == text
 
 
 def test_every_format_is_in_the_table() -> None:

@@ -69,6 +69,8 @@ def sniff(path: Path | str) -> Format:
     head = look(path)
     kinds = _ALL[:1] if head.is_bag else _ALL[1:]
     found = next((one for one in kinds if one.sniff(head)), None)
+    if found is None and path.suffix.lower() == ".json":
+        raise FormatError(path, "is no log of a board", hint="give the CSV that it describes")
     if found is None:
         raise FormatError(
             path,

@@ -150,21 +150,56 @@ def read_json(path: Path) -> tuple[dict[str, Any], str]:
     return data, text
 
 
+@dataclass(frozen=True, slots=True)
+class JsonStyle:
+    """How a JSON file is laid out.
+
+    Attributes:
+        indent: A blank or tab for each level; None for one line.
+        newline: End of a line.
+        last: What stands behind the last bracket.
+        bom: Whether it begins with a byte order mark.
+    """
+
+    indent: int | str | None = 2
+    newline: str = "\n"
+    last: str = ""
+    bom: bool = False
+
+    def text(self, data: Mapping[str, Any]) -> str:
+        """The data in this layout."""
+        made = json.dumps(data, indent=self.indent, ensure_ascii=False)
+        return ("\ufeff" if self.bom else "") + made.replace("\n", self.newline) + self.last
+
+
+def style_of_json(data: Mapping[str, Any], text: str) -> JsonStyle | None:
+    """The layout in which the data is written as the text; None if there is none."""
+    last = text[len(text.rstrip()) :]
+    styles = (
+        JsonStyle(indent, newline, last, text.startswith("\ufeff"))
+        for indent in (2, "\t", 4, None)
+        for newline in ("\n", "\r\n")
+    )
+    return next((style for style in styles if style.text(data) == text), None)
+
+
 @dataclass(slots=True)
 class Settings:
-    """A settings file; what it says, and its text, which writing gives back byte for byte.
+    """A settings file.
 
     Attributes:
         format: Name in `FORMATS`.
-        data: The JSON.
-        text: As it stands in the file.
+        data: The JSON; what is changed in it is written.
+        style: Its layout; None if it is of a kind that is not made here, and copied.
+        original: Its text, for the latter.
         path: Where it was read.
         warnings: What is odd about it.
     """
 
     format: str
     data: dict[str, Any]
-    text: str
+    style: JsonStyle | None
+    original: str
     path: Path | None
     warnings: list[str]
 
@@ -178,8 +213,11 @@ class Settings:
         raise FormatError(name, "holds settings and no readings", hint="give the log beside it")
 
     def texts(self) -> Iterator[str]:
-        """The whole file."""
-        yield self.text
+        """The whole file, in the layout that it had; equal as long as nothing was changed."""
+        if self.style is None and json.loads(self.original.removeprefix("\ufeff")) == self.data:
+            yield self.original
+        else:
+            yield (self.style or JsonStyle()).text(self.data)
 
 
 class _SettingsFormat:
@@ -202,7 +240,7 @@ class _SettingsFormat:
             warnings = self._check(data)
         except ValueError as err:
             raise FormatError(path, f"is damaged: {err}", hint=_HINT) from err
-        return Settings(self.name, data, text, path, warnings)
+        return Settings(self.name, data, style_of_json(data, text), text, path, warnings)
 
     def from_frames(self, frames: object) -> Settings:
         """Readings are no settings."""

@@ -23,6 +23,8 @@ from thymos.smell.frame import Channel, Nose, Odorant
 
 UNITS = {"resistance_ohm": "ohm", "voltage": "volt", "rs_r0": "rs_r0", "adc": "adc"}
 _AIR_UNITS = {"temperature_celsius": "temperature", "humidity_percent": "humidity"}
+_FACTS = ("circuit", "temperature_celsius", "humidity_percent", "notes")
+"""Of the sidecar, beside what has a field of its own; the whole text is kept too."""
 MISMATCH = 2.0
 LEAST_ROWS = 10
 MAX_SIDECAR = 1 << 20
@@ -80,6 +82,8 @@ class Exchange(NamedCsv):
         texts = self.sidecars(path)
         told: dict[str, Any] = json.loads(texts[".json"]) if texts else {}
         units, models = _table(told, "sensor_units"), _table(told, "sensor_models")
+        told_of = _table(told, "sensor_info")
+        models = {name: words.split(" (")[0] for name, words in told_of.items()} | models
         names = dialect.names
         air = {climate_of(name): i for i, name in enumerate(names) if climate_of(name)}
         air |= {_AIR_UNITS[u]: names.index(n) for n, u in units.items()
@@ -105,6 +109,7 @@ class Exchange(NamedCsv):
             str(told.get("device_id", "") or ""),
             channels,
             rate_hz=rate,
+            extra={key: str(told[key])[:200] for key in _FACTS if key in told},
         )
         return Plan(
             nose, tuple(gas), air=air_of(air, rows), time=time, unit_ns=unit, period_ns=period,
