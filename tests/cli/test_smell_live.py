@@ -207,6 +207,22 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
         assert len(rows) < 44  # a terminal of usual height shows all of it
 
 
+def test_odd_terminals_and_names_break_nothing() -> None:
+    odd = (
+        channel("一酸化炭素センサー", 1e12, 1e9),
+        channel("", float("inf"), -1.0),
+        channel("x", -5.0, -3.0),
+    )
+    odour = OdourView((("コーヒーの香りがする", 1.0),), 1.0, 0)
+    wide = replace(smoky(), device="電子の鼻" * 20, channels=odd, odour=odour)
+    for view in (wide, smoky(), board(), replace(smoky(), channels=())):
+        for width in (20, 40, 60, 100):
+            rows = drawn(view, width).splitlines()
+            assert max(map(cell_len, rows)) <= width
+        json.dumps(as_json(view, past=True), allow_nan=False)
+        line(view)
+
+
 @pytest.mark.parametrize("width", [60, 100])
 def test_a_low_terminal_shows_what_matters(width: int) -> None:
     many = tuple(channel(f"array{k}x", 1e5, -0.01 * k) for k in range(12))

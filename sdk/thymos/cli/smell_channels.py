@@ -43,7 +43,8 @@ def channel_table(view: SmellView, width: int, rows: int = MAX_ROWS) -> Table:
     middle = "heater steps" if groups else f"÷{scale:g} to ×{scale:g}"
     table.add_column(middle, width=bar, no_wrap=True, overflow="crop")
     table.add_column("", width=11 if groups else 6, justify="right", no_wrap=True)
-    last = min(60, width - (names + 1) - (10 if wide else 9) - bar - (11 if groups else 6) - 5)
+    left = width - (names + 1) - (10 if wide else 9) - bar - (11 if groups else 6) - 5
+    last = max(4, min(60, left))
     span = PAST_BINS * view.bin_s
     since = "last minute" if span == 60 else f"last {span // 60} min"
     table.add_column(since, width=last, no_wrap=True, overflow="ellipsis")

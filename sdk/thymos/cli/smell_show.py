@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from rich.cells import set_cell_size
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -97,10 +98,8 @@ def _line(name: str, text: str | Text, style: str = "") -> Table:
 
 
 def _head(view: SmellView, width: int) -> Text:
-    room = width - len(view.origin) - 14
-    device = clean(view.device or view.stream)
-    device = device if len(device) <= room else device[: room - 1] + "…"
-    made = Text(f" {device}", style="bold")
+    made = Text(f" {clean(view.device or view.stream)}", style="bold")
+    made.truncate(max(8, width - len(view.origin) - 12), overflow="ellipsis")
     made.append(f"  {view.origin}", style=_ORIGIN_STYLE.get(view.origin, "dim"))
     if view.begin_ns is not None:
         made.append(f"  {_at(view, view.now_ns)}", style="dim")
@@ -173,7 +172,7 @@ def _odour(view: SmellView, width: int) -> list[Table]:
     lines = []
     shown = [(n, p) for n, p in odour.shares[:MAX_CLASSES] if p >= 0.005]
     for n, (label, share) in enumerate(shown):
-        row = Text(f"{clean(label)[:16]:<16} ", style="bold" if n == 0 else "")
+        row = Text(set_cell_size(clean(label), 16) + " ", style="bold" if n == 0 else "")
         row.append("█" * round(share * room), style="green" if label != "unknown" else "yellow")
         row.append("░" * (room - round(share * room)), style="dim").append(f" {share:>4.0%}")
         if n == 0 and odour.since_ns is not None:
