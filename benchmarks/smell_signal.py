@@ -4,8 +4,8 @@
     python -m benchmarks.smell_signal --data FOLDER   # also real logs (BME688) and SmellNet's rows
 
 Onset: smells with a known beginning on simulated noses (power law of sim_nose; first order, or
-behind a chamber of 3 s), seeds 1000 and up; the constants of the model were chosen on seeds below
-100. The simulated gas is there at once: no transport from the source to the nose.
+behind a chamber of 3 s), seeds 2000 and up; the constants of the model were chosen on seeds below
+2000. The simulated gas is there at once: no transport from the source to the nose.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ K = 0.75
 RISE_S = np.array([2.0, 3.0, 2.5, 5.0, 3.5, 2.0])
 DECAY_S = np.array([15.0, 20.0, 18.0, 25.0, 22.0, 12.0])
 NOISE = 0.003
-FIRST_SEED = 1000
+FIRST_SEED = 2000
 AFTER_S = (1.0, 4.0, 15.0)
 
 

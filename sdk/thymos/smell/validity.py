@@ -18,6 +18,7 @@ _RANGE = {"temperature": (-40.0, 85.0), "humidity": (0.0, 100.0), "pressure": (3
 """What the sensors of air measure at all (BME680 data sheet, table 1); degC, percent, hPa."""
 _OHM = {"ohm": 1.0, "kohm": 1e3}
 _MOST_NAMED = 6
+_LARGE = 2e9
 _FAULTS = (
     Fault.NONE,
     Fault.STUCK,
@@ -37,7 +38,8 @@ _STUCK, _NO_RESISTANCE, _END, _OHM_END, _SENTINEL, _MISSING, _AIR, _AIR_STUCK = 
 class Validity:
     """Checks the readings of one nose, one after the other.
 
-    * 4294967295 and 2147483647 (minus one of an unsigned or the end of a signed counter)
+    * 4294967295 and 2147483647 (minus one of an unsigned or the end of a signed counter), and what
+      becomes of them in 32 bit floating point
     * the end of a 10, 12 or 16 bit converter, and 999, where artificial-nose clips, as long as
       nothing higher was seen
     * a resistance of 0 or less, and the rails of BME68x: 12946860 ohm (BME680), 102400000 ohm
@@ -57,7 +59,7 @@ class Validity:
     """
 
     STUCK = 30
-    SENTINELS = (4294967295.0, 2147483647.0)
+    SENTINELS = (4294967295.0, 2147483647.0, 4294967296.0, 2147483648.0)
     RAILS = (999.0, 1023.0, 4095.0, 65535.0)
     OHM_RAILS = (12946860.0, 102400000.0, 32e6 / 5629.0)
 
@@ -131,7 +133,9 @@ class Validity:
     def _judge_gas(self, gas: F64, codes: NDArray[np.int8]) -> None:
         """Write a code for each gas channel; the weightier reason is written last."""
         missing = ~np.isfinite(gas)
-        sentinel = (gas == self.SENTINELS[0]) | (gas == self.SENTINELS[1])
+        sentinel = np.zeros(len(gas), dtype=np.bool_)
+        if (gas > _LARGE).any():
+            sentinel = np.isin(gas, self.SENTINELS)
         if self._any_ohm:
             ohm = gas * self._to_ohm
             codes[self._ohm & (self._same[: self._gas] >= self.STUCK)] = _STUCK

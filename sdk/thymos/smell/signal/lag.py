@@ -38,10 +38,10 @@ STEP_NS = NS_PER_S // 20
 FARTHEST_NS = 60 * NS_PER_S
 MISFIT = 0.02
 """Of the response: by so much rises leave the model, whatever the noise is."""
-MODEL_SHARE = 1.0
-"""Of the lag: how wrong it is where the sensor is of another order than the model (a chamber before
-it, a mixture). Chosen so that simulated noses behind a chamber of 3 s are covered as well; for
-those without one spreads are too wide by that, see docs/smell-signal.md."""
+MODEL_SHARE, CHAMBER_S = 0.25, 0.8
+"""How wrong the model may be: a share of the lag (mixtures, power law), and seconds (a chamber or
+tube before the sensors, of which the readings do not tell). Chosen so that simulated noses behind
+a chamber of 3 s are covered as well, see docs/smell-signal.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +114,17 @@ def onset(odour: Odour, fitted: Moment | None) -> Moment:
     A response that rises ever more slowly (first order) is below half of the threshold for at most
     half of its way there: it began no longer before the last such reading than that one lies before
     the onset; twice as long is allowed for slow starts behind a chamber. A fit that contradicts
-    this (a sensor quicker than the readings, a model that does not hold) or tells less is dropped,
-    and so is a prior that does.
+    this (a sensor quicker than the readings, a model that does not hold) is dropped, and so is a
+    prior that does.
     """
-    guess = fitted or prior_onset(odour)
     if odour.flat_ns is None:
-        return guess
+        return fitted or prior_onset(odour)
     high, low = odour.onset_ns, 3 * odour.flat_ns - 2 * odour.onset_ns
-    early, late = guess.t_ns - guess.spread_ns, guess.t_ns + guess.spread_ns
-    if fitted is not None and low <= late and early <= high and late - early <= 2 * (high - low):
-        return Moment(min(max(guess.t_ns, low), high), guess.spread_ns, guess.how)
-    if fitted is None and early >= low:
-        return guess
+    if fitted is not None and low <= fitted.t_ns <= high:
+        return Moment(fitted.t_ns, min(fitted.spread_ns, (high - low) // 2), fitted.how)
+    prior = prior_onset(odour)
+    if fitted is None and prior.t_ns - prior.spread_ns >= low:
+        return prior
     return Moment((low + high) // 2, max(1, round((high - low) / 12**0.5)), "bracketed")
 
 
@@ -200,7 +199,8 @@ class Rise:
         own = 1.0 / weight.sum()
         between = float(((t0 - mean) ** 2 * weight).sum() / weight.sum()) / max(1, len(t0) - 1)
         sampled = (self._step_ns / NS_PER_S) ** 2 / 12
-        spread = float(np.sqrt(own + between + sampled + (MODEL_SHARE * mean) ** 2))
+        model = (MODEL_SHARE * mean) ** 2 + CHAMBER_S**2
+        spread = float(np.sqrt(own + between + sampled + model))
         if mean < -FARTHEST_NS / NS_PER_S:
             return None
         return Moment(self._begin_ns + round(mean * NS_PER_S), round(spread * NS_PER_S), "fitted")
