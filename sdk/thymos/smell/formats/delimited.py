@@ -89,17 +89,22 @@ def unquoted(cell: str) -> str:
 
 
 def delimiter_of(text: str) -> str:
-    """The delimiter of a table, by its first lines: the mark that most of them share."""
-    some = [line for line in text.splitlines() if line.strip()][:20]
-    for mark in (";", "\t", ","):
-        counts = Counter(line.count(mark) for line in some)
-        count, lines_ = counts.most_common(1)[0] if counts else (0, 0)
-        commas = mark == ";" or not any(";" in line for line in some)
-        if count and 2 * lines_ >= len(some) and commas:
-            return mark
-    first = some[0] if some else ""
-    marks = max((",", ";", "\t"), key=first.count)
-    return marks if marks in first else " "
+    """The delimiter of a table, by its first lines: the mark that most of them share.
+
+    A comma in a line with semicolons or tabs may be a decimal one, unless the header has it too;
+    where nothing is shared it is a blank.
+    """
+    some = [line for line in text.split("\n") if line.strip() and not line.startswith("#")][:20]
+    if not some:
+        return ","
+    shared = {mark: Counter(line.count(mark) for line in some).most_common(1)[0] for mark in ";\t,"}
+    usual = [mark for mark, (count, times) in shared.items() if count and 2 * times >= len(some)]
+    if "," in usual and some[0].count(",") >= max(some[0].count(";"), some[0].count("\t"), 1):
+        return ","
+    if usual:
+        return usual[0]
+    first = max(";\t,", key=some[0].count)
+    return first if first in some[0] else " "
 
 
 def has_latin1(text: str) -> bool:
