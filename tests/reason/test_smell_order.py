@@ -14,6 +14,7 @@ from thymos.reason.chat import ChatReasoner
 from thymos.reason.check import objection
 from thymos.reason.context import UNPROVEN, context_text, smell_order
 from thymos.reason.rules import RulesReasoner
+from thymos.smell.meaning import cues_of_meaning
 from thymos.smell.meaning.order import GRAIN_NS, in_air, relation
 
 S = 1_000_000_000
@@ -140,11 +141,18 @@ def test_a_name_that_is_not_in_the_table_is_not_told(cue, evidence_of):
 
 def test_the_reading_of_the_person_does_not_hang_on_the_smell(cue, evidence_of):
     person = frown(cue, 12.5)
+    smelt = smell(cue, (8.0, 9.0), value="rotten")
+    more = [
+        *cues_of_meaning(smelt),
+        cue("smell", "the air smells like smoke", name="danger", value="smoke", conf=0.9),
+        cue("smell", "usually music", name="odour_memory", value="sound:music", conf=0.3),
+    ]
+    assert len(more) == 3
     alone = RulesReasoner().explain(evidence_of([person], 8.0, 15.0))
-    both = RulesReasoner().explain(evidence_of([person, smell(cue, (8.0, 9.0))], 8.0, 15.0))
-    assert (both.emotions, both.valence, both.conflict) == (
-        alone.emotions, alone.valence, alone.conflict,
-    )  # fmt: skip
+    both = RulesReasoner().explain(evidence_of([person, smelt, *more], 8.0, 15.0))
+    assert both.viewer is not None
+    for same in ("emotions", "valence", "arousal", "conflict", "abstained", "unimodal"):
+        assert getattr(both, same) == getattr(alone, same), same
 
 
 BEFORE, AFTER, SAME = (8.0, 9.0), (13.5, 14.0), (11.0, 13.0)

@@ -54,3 +54,16 @@ def test_small_helpers():
     assert listing([]) == ""
     assert sentence("so it is") == "So it is."
     assert sentence("") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("the air has changed; " + "and so on " * 20, "the air has changed"),
+        ("a, b " * 4 + "; so, " + "x" * 200, "a, b a, b a, b a, b"),
+        ("word " * 40, ("word " * 40)[:159].rstrip()),
+        ("short; and whole", "short; and whole"),
+    ],
+)
+def test_no_clause_is_told_by_half(cue, text, told):
+    assert phrase(cue("smell", text)) == told

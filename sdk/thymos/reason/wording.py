@@ -76,10 +76,17 @@ def phrase(cue: Cue) -> str:
     """
     if cue.untrusted:
         return _measured(cue)
-    text = _ASIDE.split(sanitise(cue.text, 160), maxsplit=1)[0].rstrip(" .!;:,…")
+    text = _whole(_ASIDE.split(sanitise(cue.text, 160), maxsplit=1)[0]).rstrip(" .!;:,…")
     if not text:
         return _bare(cue)
     return text if text[:2].isupper() or text[0] == "I" else text[0].lower() + text[1:]
+
+
+def _whole(text: str) -> str:
+    """A text that was cut, without the clause that was cut in the middle."""
+    if not text.endswith("…"):
+        return text
+    return text.rpartition("; ")[0] or text.rpartition(", ")[0] or text
 
 
 def quote(cue: Cue) -> str:
