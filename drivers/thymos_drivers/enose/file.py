@@ -98,7 +98,8 @@ class NoseFile(BaseSource):
         self._shown = [i for i, channel in enumerate(nose.channels) if channel.unit == unit]
         self._nose = Nose(
             nose.model, nose.serial, tuple(nose.channels[i] for i in self._shown), nose.air,
-            frame_id=self._spec.frame_id,
+            rate_hz=nose.rate_hz, frame_id=self._spec.frame_id,
+            simulated=self._spec.origin in (Origin.SYNTHESISED, Origin.SIMULATED),
         )  # fmt: skip
         names = tuple(channel.name for channel in self._nose.channels)
         self._checks = Validity(names, unit, nose.air)
