@@ -80,6 +80,28 @@ def test_a_smell_is_no_drift(guard_file: Path) -> None:
             assert not nose.guard_state.needed
 
 
+@pytest.mark.parametrize("drift", [0.04, 0.12])
+def test_clean_air_that_has_moved_since_it_was_calibrated(tmp_path: Path, drift: float) -> None:
+    file = tmp_path / "air.json"
+    rows = {n: {"baseline": r, "noise": r * 0.003} for n, r in zip(NAMES, R0, strict=True)}
+    file.write_text(json.dumps({"unit": "ohm", "channels": rows}))
+    nose = SmellPerceiver(PerceiveConfig(clean_air=str(file)))
+    nose.start(SPEC)
+    rng = np.random.default_rng(4)
+    for k in range(9000):
+        row = R0 * np.exp([0, drift * k / 9000, 0, *rng.normal(0, 0.003, 3)])
+        nose.observe(Sample("enose", k, k * S, k * S, row))
+    nose.cues(Window("w", 8996 * S, 9000 * S, {}))
+    state = nose.guard_state
+    assert state is not None
+    assert state.score == pytest.approx(drift / 0.08, abs=0.15)
+    assert state.needed is (drift > 0.08)
+    said = "clean air of b has moved by +" in " ".join(nose.notes)
+    assert said is (drift > 0.08)
+    assert nose.frame is not None
+    assert nose.frame.rate_hz == pytest.approx(1.0)
+
+
 def test_too_little_air_and_another_nose(guard_file: Path) -> None:
     with pytest.raises(CalibrationError, match="too few for a guard"):
         learn_air(states(air(40, 1)), NAMES)

@@ -20,7 +20,7 @@ from thymos.contract import Cue, Modality
 from thymos.devices import stored_calibration
 from thymos.perceive.clean_air import known_air, load_clean_air, load_climate
 from thymos.perceive.smell_cues import FADED, Reading, Summary, Wafted
-from thymos.perceive.smell_guard import AirGuard
+from thymos.perceive.smell_guard import AirGuard, moved, note_of, worse
 from thymos.samples import NS_PER_S, Flag, Kind, Sample, StreamSpec, gas_channels
 from thymos.smell.drift import GuardState
 from thymos.smell.frame import F64, BaselineAir, Fault, SmellFrame
@@ -85,6 +85,7 @@ class SmellPerceiver:
         self._readings: deque[Reading] = deque(maxlen=MAX_READINGS)
         self._danger = DangerWatch()
         self._guard: AirGuard | None = None
+        self._calibrated: BaselineAir | None = None
         self._namer: Namer | None = None
         self._named_ns: int | None = None
         self._saved_ns: int | None = None
@@ -112,6 +113,7 @@ class SmellPerceiver:
         if config.climate and config.climate != LEARN:
             weights = load_climate(_file(config.climate, CLIMATE, gas), names)
         known, air = (None, None) if clean is None else known_air(clean, names)
+        self._calibrated = known
         self._signal = SmellSignal(
             names,
             spec.unit,
@@ -176,8 +178,8 @@ class SmellPerceiver:
             return []
         told = Summary(self._readings, window, signal.names, signal.unit, signal.baseline)
         self.notes = told.notes
-        if self._guard is not None and self._guard.note:
-            self.notes += (self._guard.note,)
+        drift = note_of(self.guard_state)
+        self.notes += (drift,) if drift else ()
         found = told.cues()
         odour = next((cue for cue in found if cue.name == "odour"), None)
         if odour is not None:
@@ -208,8 +210,12 @@ class SmellPerceiver:
 
     @property
     def guard_state(self) -> GuardState | None:
-        """Whether the nose needs calibration; None without a guard, or before its first word."""
-        return None if self._guard is None else self._guard.state
+        """Whether the nose needs calibration; None where nothing was learnt or calibrated."""
+        told = None if self._guard is None else self._guard.state
+        now, signal = self.baseline, self._signal
+        if signal is None or now is None or self._calibrated is None:
+            return told
+        return worse(told, moved(self._calibrated, now, signal.names, signal.unit))
 
     @property
     def lag(self) -> tuple[int, int] | None:

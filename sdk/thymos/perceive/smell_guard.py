@@ -10,8 +10,10 @@ import numpy as np
 from thymos.errors import CalibrationError, ConfigError
 from thymos.samples import NS_PER_S
 from thymos.smell.drift import DriftGuard, GuardState, log_features
-from thymos.smell.frame import F64, Phase
-from thymos.smell.signal import SmellState
+from thymos.smell.drift.guard import COMMAND
+from thymos.smell.frame import F64, BaselineAir, Phase
+from thymos.smell.signal import SmellState, response
+from thymos.smell.signal.phase import MIN_CHANGE
 
 EVERY_NS = NS_PER_S
 """A row of features so often: the guard's window is in rows, not in readings."""
@@ -60,13 +62,41 @@ class AirGuard:
             self._last_ns = state.t_ns
             self.state = self._guard.update(row)
 
-    @property
-    def note(self) -> str:
-        """That the nose needs calibration, why, and what to type; empty if it does not."""
-        state = self.state
-        if state is None or not state.needed:
-            return ""
-        return f"the nose needs calibration: {state.reason} ({state.command})"
+
+def moved(known: BaselineAir, now: BaselineAir, names: tuple[str, ...], unit: str) -> GuardState:
+    """How far followed clean air has gone from the clean air that was measured.
+
+    Score 1: clean air now would have counted as a smell then.
+
+    Args:
+        known: As calibrated.
+        now: As followed since.
+        names: Gas channels.
+        unit: Of both.
+    """
+    change = response(now.values, known.values, unit)
+    if not np.isfinite(change).any():
+        return GuardState(float("nan"), False)
+    worst = int(np.nanargmax(np.abs(change)))
+    score = float(abs(change[worst])) / MIN_CHANGE
+    if score < 1:
+        return GuardState(score, False)
+    share = now.values[worst] / known.values[worst] - 1
+    reason = f"clean air of {names[worst]} has moved by {share:+.0%} since it was measured"
+    return GuardState(score, True, reason, COMMAND)
+
+
+def worse(one: GuardState | None, other: GuardState | None) -> GuardState | None:
+    """The state that asks more urgently for calibration; None if there is none."""
+    both = [s for s in (one, other) if s is not None and not np.isnan(s.score)]
+    return max(both, key=lambda s: s.score) if both else one or other
+
+
+def note_of(state: GuardState | None) -> str:
+    """That the nose needs calibration, why, and what to type; empty if it does not."""
+    if state is None or not state.needed:
+        return ""
+    return f"the nose needs calibration: {state.reason} ({state.command})"
 
 
 def clean_row(state: SmellState) -> F64 | None:

@@ -56,6 +56,7 @@ class SmellState:
             last to tell of it (`cleared_ns`).
         onset_air: When it reached the nose.
         offset_air: When it left the nose, None while it is there.
+        rate_hz: Readings a second over the last 64, 0 while it is not known.
         note: What is odd about the reading, in words.
     """
 
@@ -82,6 +83,7 @@ class SmellState:
     odour: Odour | None
     onset_air: Moment | None
     offset_air: Moment | None
+    rate_hz: float
     note: str
 
     @property
@@ -105,6 +107,7 @@ class SmellState:
             baseline=self.baseline,
             phase=self.phase,
             on_for_ns=self.on_for_ns if frame.on_for_ns < 0 else frame.on_for_ns,
+            rate_hz=self.rate_hz if frame.rate_hz == 0 else frame.rate_hz,
         )
 
 
@@ -152,6 +155,7 @@ class SmellSignal:
         self._fresh: Baseline | None = None
         self._past: deque[tuple[int, F64]] = deque(maxlen=READINGS_ON)
         self._slope = Differences()
+        self._times: deque[int] = deque(maxlen=64)
         self._rise: Rise | None = None
         self._sniff: Sniff | None = None
         self._fitted: Moment | None = None
@@ -199,6 +203,7 @@ class SmellSignal:
             threshold=self._threshold,
             strength=level,
             slope=self._slope.update(t_ns, answer),
+            rate_hz=self._rate(t_ns),
             note="; ".join(filter(None, (note, self._warm.why))),
             **self._known(t_ns, warm),
         )
@@ -315,6 +320,16 @@ class SmellSignal:
             old.temperature + weight * (air.temperature - old.temperature),
             old.humidity + weight * (air.humidity - old.humidity),
         )
+
+    def _rate(self, t_ns: int) -> float:
+        """Measured rate; a stamp that does not go on, or a hole of five periods, begins it anew."""
+        times = self._times
+        if times:
+            step, lasted = t_ns - times[-1], times[-1] - times[0]
+            if step <= 0 or (len(times) > 1 and step * (len(times) - 1) > 5 * lasted):
+                times.clear()
+        times.append(t_ns)
+        return (len(times) - 1) * NS_PER_S / (t_ns - times[0]) if len(times) > 1 else 0.0
 
     def _known(self, t_ns: int, warm: bool) -> dict[str, Any]:
         """What a state tells beyond the reading itself."""
