@@ -217,14 +217,17 @@ def test_what_was_said_at_once_stands_in_its_window(reports, tmp_path: Path) -> 
     cue = Cue(id="", modality="smell", name="danger", value="smoke", confidence=0.8, t0_ns=18 * S,
               t1_ns=19 * S, text="the air smells like <b>smoke</b>")  # fmt: skip
     alert = Alert(t_ns=19 * S, cue=cue, response=reports[5].response)
-    told = reports[4].model_copy(update={"alerts": (alert,)})
+    lagging = cue.model_copy(update={"id": "w000004-odour", "began_ns": (15 * S, 17 * S)})
+    more = {"alerts": (alert,), "cues": (*reports[4].cues, lagging)}
+    told = reports[4].model_copy(update=more)
     page = write_report(tmp_path / "r.html", [*reports[:4], told]).read_text(encoding="utf-8")
     text, words = read(page)
     assert (
         "At once, at 19.0 s: the air smells like <b>smoke</b>, 80%. Said: “I smell smoke." in text
     )
-    assert "alert: the air smells like <b>smoke</b>" in words.labels
-    assert "red ▲ said at once" in text
+    assert "at once: the air smells like <b>smoke</b>" in words.labels
+    assert "80%, 18.0 to 19.0 s, in the air since 15.0 to 17.0 s" in text
+    assert "below, in red: said at once" in text
 
 
 def test_without_a_nose_nothing_is_said(tmp_path: Path) -> None:

@@ -299,10 +299,22 @@ def _cue_row(report: WindowReport, cue: Cue, axis: Axis) -> Html:
         " ",
         el("span", f"“{_value(cue)}”" if cue.untrusted else _value(cue)),
         f" · {cue.text}" if cue.text and not cue.untrusted else None,
-        el("span", f" {cue.confidence:.0%}, {t0:.1f} to {t1:.1f} s", class_="when"),
+        el(
+            "span",
+            f" {cue.confidence:.0%}, {t0:.1f} to {t1:.1f} s{_began(cue, axis)}",
+            class_="when",
+        ),
         id=f"{report.window.id}-{cue.id}",
         data_cue=f"{report.window.id}/{cue.id}",
     )
+
+
+def _began(cue: Cue, axis: Axis) -> str:
+    """When it began in the air, which sensors tell of later."""
+    if cue.began_ns is None:
+        return ""
+    early, late = (axis.seconds(t_ns) for t_ns in cue.began_ns)
+    return f", in the air since {early:.1f} to {late:.1f} s"
 
 
 def _value(cue: Cue) -> str:

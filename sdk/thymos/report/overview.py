@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from thymos.contract import EMOTIONS, MODALITIES, Cue, Emotion, StreamState, WindowReport
+from thymos.contract import EMOTIONS, MODALITIES, Alert, Cue, Emotion, StreamState, WindowReport
 from thymos.report.axis import Axis, free_rows
 from thymos.report.html import Child, Html, el, join
 from thymos.report.traces import SILENCE_DB, Trace
@@ -372,24 +372,25 @@ def _answer_lane(reports: Sequence[WindowReport], axis: Axis) -> Html:
                 style=axis.place(t0, t1),
             )
         )
-    for report in reports:
-        for alert in report.alerts:
-            marks.append(
-                el(
-                    "a",
-                    "▲",
-                    class_="alarm",
-                    href=f"#{report.window.id}",
-                    title=f"at once: {alert.response.text or alert.cue.text}",
-                    aria_label=f"alert: {alert.cue.text or alert.cue.value}",
-                    style=f"left:{axis.x(alert.t_ns):g}%;top:.3rem",
-                )
-            )
+    alerts = [_alert(report, alert, axis) for report in reports for alert in report.alerts]
+    told = "● answered · ▲ the guard warned · ◆ replaced · ■ silenced"
     return lane(
         el("b", "answers"),
-        marks,
-        under="● answered · ▲ the guard warned · ◆ replaced · ■ silenced; red ▲ said at once."
-        if any(report.alerts for report in reports)
-        else "● answered · ▲ the guard warned · ◆ replaced · ■ silenced.",
-        height=2.0,
+        [marks, alerts],
+        under=told + (" · below, in red: said at once." if alerts else "."),
+        height=3.4 if alerts else 2.0,
+    )
+
+
+def _alert(report: WindowReport, alert: Alert, axis: Axis) -> Html:
+    """What was said before its window was over."""
+    found = alert.cue.text or str(alert.cue.value)
+    return el(
+        "a",
+        "▲",
+        class_="alarm below",
+        href=f"#{report.window.id}",
+        title=f"at once: {alert.response.text or found}",
+        aria_label=f"at once: {found}",
+        style=f"left:{axis.x(alert.t_ns):g}%",
     )
