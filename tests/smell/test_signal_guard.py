@@ -89,7 +89,7 @@ def test_clean_air_that_has_moved_since_it_was_calibrated(tmp_path: Path, drift:
     nose.start(SPEC)
     rng = np.random.default_rng(4)
     for k in range(9000):
-        row = R0 * np.exp([0, drift * k / 9000, 0, *rng.normal(0, 0.003, 3)])
+        row = R0 * np.exp(np.array([0, drift * k / 9000, 0]) + rng.normal(0, 0.003, 3))
         nose.observe(Sample("enose", k, k * S, k * S, row))
     nose.cues(Window("w", 8996 * S, 9000 * S, {}))
     state = nose.guard_state
