@@ -76,10 +76,10 @@ def window_features(bins: F64) -> F64:
     return np.concatenate([bins.mean(axis=0), bins[-1] - bins[0]])
 
 
-def windows(bins: F64) -> F64:
+def windows(bins: F64, length: int = WINDOW_BINS) -> F64:
     """Features [windows, 2 · channels] of all windows of [bins, channels], a bin apart."""
-    count = max(0, len(bins) - WINDOW_BINS + 1)
-    parts = np.stack([bins[i : i + count] for i in range(WINDOW_BINS)])
+    count = max(0, len(bins) - length + 1)
+    parts = np.stack([bins[i : i + count] for i in range(length)])
     return np.concatenate([parts.mean(axis=0), parts[-1] - parts[0]], axis=1)
 
 

@@ -30,7 +30,7 @@ class Shipped(NamedTuple):
 SHIPPED: Mapping[str, Shipped] = MappingProxyType(
     {
         "smellnet": Shipped(
-            "smellnet.npz", "1d59cf6312da87a3790b6306511f03f74ece23751911085a81f93270750ee013"
+            "smellnet.npz", "a3f216ad1e4785441ee1e3d4fcd50a1d660d42bd360cb0b3d34e44d47a4b6f4c"
         )
     }
 )

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from thymos.errors import ModelError
 from thymos.smell.recognise.direction import Direction
-from thymos.smell.recognise.embed import Embedding
+from thymos.smell.recognise.embed import BIN_S, WINDOW_BINS, Embedding
 from thymos.smell.recognise.guess import UNKNOWN, probability
 
 F64 = NDArray[np.float64]
@@ -42,6 +42,7 @@ class Facts:
         unit: Of the readings.
         offset: Added to each channel before the logarithm [channels].
         bin_s: Length of a bin, seconds.
+        window_bins: Bins of a window.
         temperature: (t0, t1): the softmax is divided by exp(t0 + t1 · ln n) after n windows.
         known: (c0, c1, c2): logit that it is known = c0 - c1 · distance + c2 · ln n.
         confusable: What each class is mostly mistaken for.
@@ -53,7 +54,8 @@ class Facts:
     channels: tuple[str, ...]
     unit: str
     offset: tuple[float, ...]
-    bin_s: float = 5.0
+    bin_s: float = BIN_S
+    window_bins: int = WINDOW_BINS
     temperature: tuple[float, float] = (0.0, 0.0)
     known: tuple[float, float, float] = (60.0, 0.0, 0.0)
     confusable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

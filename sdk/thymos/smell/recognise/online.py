@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thymos.samples import NS_PER_S
-from thymos.smell.recognise.embed import WINDOW_BINS, window_features
+from thymos.smell.recognise.embed import window_features
 from thymos.smell.recognise.guess import OdourGuess, decide
 from thymos.smell.recognise.model import OdourModel
 
@@ -36,8 +36,8 @@ class Recogniser:
     """Follows one smell.
 
     Readings are averaged in bins of `facts.bin_s` seconds of capture time, so that the rate of the
-    nose does not matter; three bins in a row make a window, each window a point, and the mean of
-    the points is compared with the learnt sniffs.
+    nose does not matter; `facts.window_bins` in a row make a window, each window a point, and the
+    mean of the points is compared with the learnt sniffs.
 
     Args:
         model: What is known.
@@ -67,7 +67,7 @@ class Recogniser:
         """A new smell begins: what was gathered belongs to another one."""
         self._origin_ns: int | None = None
         self._not_before_ns = t_ns
-        self._bins: deque[F64] = deque(maxlen=WINDOW_BINS)
+        self._bins: deque[F64] = deque(maxlen=self.model.facts.window_bins)
         self._bin = 0
         self._until_ns = 0
         self._sum = np.zeros(self._width)
@@ -109,7 +109,7 @@ class Recogniser:
         """A bin is over; if bins without a reading follow, windows begin anew."""
         with np.errstate(invalid="ignore"):
             self._bins.append(self._sum / np.where(self._count > 0, self._count, np.nan))
-        if len(self._bins) == WINDOW_BINS:
+        if len(self._bins) == self.model.facts.window_bins:
             self._add(np.stack(self._bins))
         if place != self._bin + 1:
             self._bins.clear()

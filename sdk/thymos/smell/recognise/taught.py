@@ -99,9 +99,11 @@ class TaughtOdour:
         return np.concatenate([sniff_points(model.embedding(windows(rows))) for rows in logs])
 
     def directions(self) -> F64:
-        """Unit vectors [rows, channels] of the windows of all sniffs that have clean air."""
+        """Unit vectors [rows, channels] of all sniffs that have clean air."""
         rows = [
-            windows(response(s.bins, s.air, self.unit)) for s in self.sniffs if s.air is not None
+            windows(response(s.bins, s.air, self.unit), length=1)
+            for s in self.sniffs
+            if s.air is not None
         ]
         if not rows:
             return np.empty((0, len(self.channels)))
@@ -178,6 +180,7 @@ def response_model(
         unit=unit,
         offset=(0.0,) * len(channels),
         bin_s=bin_s,
+        window_bins=1,  # a direction needs no slope
         temperature=TEMPERATURE,
         known=known_curve(points, owner, sniff, most),
         trained_on=f"{sum(len(o.sniffs) for o in fits)} sniffs",
