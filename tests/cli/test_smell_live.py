@@ -328,6 +328,21 @@ def test_a_recording_with_a_nose_is_played_and_one_without_is_refused(tmp_path: 
         open_nose(f"file:{tmp_path / 'microphone.mcap'}")
 
 
+def test_a_recording_that_breaks_off_is_told(thymos, tmp_path: Path) -> None:
+    path = tmp_path / "torn.mcap"
+    spec = StreamSpec("enose", Kind.GAS, 100.0, (2,), "ohm", ("CO", "NO2"), device="mine")
+    with Recorder(path, RecordConfig()) as recorder:
+        recorder.on_stream(spec)
+        for k in range(4000):
+            data = np.random.default_rng(k).normal(1e4, 10, 2)
+            recorder.on_sample(Sample("enose", k, k * S // 100, k * S // 100, data))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    done = thymos("smell", "live", "--enose", path, "--fast")
+    assert done.code == 0, done.err
+    assert "baseline" in done.out
+    assert "torn" in done.out + done.err or "breaks off" in done.out + done.err, done.err
+
+
 def test_wrong_use_is_told(thymos) -> None:
     done = thymos("smell", "live", "--enose", "sim:", "--fast")
     assert done.code == 1

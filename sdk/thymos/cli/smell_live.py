@@ -103,7 +103,12 @@ def _follow(source: Source, watch: SmellWatch, shown: Observer, stop: threading.
         spec = readers.specs[0]
         watch.on_stream(spec)  # not through Fanout: what is wrong here ends the command
         tell.on_stream(spec)
-        readers.start(end, take=tell.on_sample, ended=lambda *_: None, note=tell.on_note)
+
+        def ended(stream: str, reason: str) -> None:
+            if reason and not end.is_set():  # a recording that breaks off
+                tell.on_note(f"{stream}: {reason}")
+
+        readers.start(end, take=tell.on_sample, ended=ended, note=tell.on_note)
         try:
             while not stop.wait(POLL_S) and readers.alive:
                 watch.link(readers.health[spec.name], readers.counters[spec.name])
@@ -117,14 +122,19 @@ def _follow(source: Source, watch: SmellWatch, shown: Observer, stop: threading.
 def open_nose(uri: str) -> Source:
     """The source of a nose: a device, a file, or the nose of a recording; not yet open.
 
+    Args:
+        uri: See `thymos.devices`, or the path of a file; `off` is the only USB serial port.
+
     Raises:
-        ConfigError: Nothing of that kind.
-        RecordingError: The recording has no nose.
+        ConfigError: There is no such driver, or the recording has no nose.
+        RecordingError: The recording cannot be read.
     """
     path = Path(uri.removeprefix("file:"))
     if path.suffix in _BAGS or path.is_dir():
         return _recorded(path)
-    source = open_uri("enose", "serial:" if uri == "off" else uri)
+    if uri == "off":
+        uri = "serial:"
+    source = open_uri("enose", uri if ":" in uri else f"file:{uri}")
     if source is None:
         raise ConfigError("no nose is given", hint="try: thymos smell live --enose sim:")
     return source
