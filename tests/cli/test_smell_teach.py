@@ -159,3 +159,20 @@ def test_smellnet_recordings_are_whole_sniffs(data_dir):
     given = [part for file in files for part in ("--from", file)]
     told = json.loads(run("teach", "my garlic", "--nose", "N", *given, "--json"))
     assert told["sniffs"] == 3
+
+
+def test_a_damaged_store_is_told_and_the_others_are_listed(tmp_path):
+    run("teach", "tea", "--enose", nose("coffee"))
+    broken = tmp_path / "calibrations/enose-taught/S9/odours.json"
+    broken.parent.mkdir()
+    broken.write_text("{")
+    done = RUN.invoke(app, ["smell", "taught", "--json"])
+    assert [row["odour"] for row in json.loads(done.stdout)] == ["tea"]
+    assert "S9" in done.stderr
+
+
+def test_a_store_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("THYMOS_CALIBRATION", str(tmp_path / "file"))
+    error = refusal("teach", "tea", "--enose", nose("coffee"))
+    assert "THYMOS_CALIBRATION" in error.hint

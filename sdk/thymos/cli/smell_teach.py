@@ -94,7 +94,7 @@ def taught(nose: Nose = "", json: JsonOption = False) -> None:
     from thymos.smell.recognise.taught import TaughtStore
 
     store = TaughtStore()
-    found = [store.load(nose)] if nose else store.all()
+    found = [store.load(nose)] if nose else store.all(_warn)
     rows = [(each_nose.device, odour) for each_nose in found for odour in each_nose.odours]
     if json:
         typer.echo(jsonlib.dumps([_facts(d, o) for d, o in rows], ensure_ascii=False))
@@ -131,6 +131,10 @@ def forget(
         typer.echo(jsonlib.dumps({"forgotten": called, "nose": devices[0], "file": str(path)}))
     else:
         stderr.print(f"{devices[0]} has forgotten '{called}'", markup=False)
+
+
+def _warn(error: CalibrationError) -> None:
+    stderr.print(f"left out: {error}; {error.hint}", markup=False, soft_wrap=True)
 
 
 def _has(odours: tuple[TaughtOdour, ...], name: str) -> bool:

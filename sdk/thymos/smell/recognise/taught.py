@@ -16,7 +16,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -215,12 +215,15 @@ class TaughtStore:
         device = nose if isinstance(nose, str) else device_of(nose)
         return _read(self.path(device), device)
 
-    def all(self) -> list[Taught]:
-        """What every nose was taught; damaged files are left out."""
+    def all(self, tell: Callable[[CalibrationError], None] | None = None) -> list[Taught]:
+        """What every nose was taught; damaged files are left out, and told of."""
         found = []
         for path in sorted(self.folder.glob("enose-taught/*/odours.json")):
-            with contextlib.suppress(CalibrationError):
+            try:
                 found.append(_read(path, ""))
+            except CalibrationError as err:
+                if tell is not None:
+                    tell(err)
         return found
 
     def teach(self, device: str, odour: TaughtOdour) -> Path:
