@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from thymos.contract import Cue
+from thymos.errors import ConfigError
 from thymos.smell import olfaction
 from thymos.smell.frame import SmellFrame
 from thymos_nodes import qos
@@ -60,6 +61,22 @@ class Foreign:
     def row(self, values: Any) -> Any:
         """See `Rclpy.row`."""
         return MAKE.row(values)
+
+
+def gas_sensor_array() -> type:
+    """The class of olfaction_msgs/GasSensorArray.
+
+    Raises:
+        ConfigError: The package is not installed.
+    """
+    found = messages("olfaction_msgs")
+    if found is None:
+        raise ConfigError(
+            "olfaction_msgs is not installed",
+            hint="build it in a workspace (github.com/MAPIRlab), or leave the parameter empty",
+        )
+    kind: type = found.GasSensorArray
+    return kind
 
 
 class Olfaction:

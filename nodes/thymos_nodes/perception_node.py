@@ -54,6 +54,12 @@ class PerceptionNode(ThymosNode):
         Param("microphone", True, "Listen to microphone/audio."),
         Param("enose", True, "Listen to enose/data."),
         Param(
+            "olfaction",
+            "",
+            "Topic of olfaction_msgs/GasSensorArray to smell with instead of enose/data (GADEN and "
+            "drivers of MAPIRlab); needs that package.",
+        ),
+        Param(
             "qos",
             "sensor_data",
             "sensor_data hears every publisher; reliable loses nothing and hears reliable ones only"
@@ -116,6 +122,10 @@ class PerceptionNode(ThymosNode):
             respond=RespondConfig(speak=False),
         )
         self._config = config
+        self._ways = dict(STREAMS)
+        if topic := self.value("olfaction"):
+            array = bridges.gas_sensor_array()
+            self._ways["enose"] = (Kind.GAS, topic, array, STREAMS["enose"][3])
         self._estimate = self.announce(PerceptionWindow, "perception/estimate", qos.RESULT)
         self._window = self.announce(PerceptionWindow, "perception/window", qos.RESULT)
         self._danger = self.announce(Cue, "perception/danger", qos.RESULT)
@@ -135,7 +145,7 @@ class PerceptionNode(ThymosNode):
         )
         self._run.start()
         share = shared.supports(self.value("transport"), self.value("use_sim_time"))
-        for name, (kind, topic, _, _) in STREAMS.items():
+        for name, (kind, topic, _, _) in self._ways.items():
             if not self.value(name):
                 self._pipeline.state_absent(name, "switched off")
                 continue
@@ -197,7 +207,7 @@ class PerceptionNode(ThymosNode):
                 if subscribed is not None:
                     self.destroy_subscription(self._topics.pop(name))
             elif subscribed is None:
-                _, topic, message, depth = STREAMS[name]
+                _, topic, message, depth = self._ways[name]
                 self._topics[name] = self.create_subscription(
                     message,
                     topic,
@@ -313,7 +323,7 @@ class PerceptionNode(ThymosNode):
         return [windows, *(self._stream_task(name, now) for name in self._streams)]
 
     def _stream_task(self, name: str, now: int) -> Task:
-        topic = STREAMS[name][1]
+        topic = self._ways[name][1]
         inlet = self._inlets.get(name)
         is_shared = inlet is not None and inlet.attached
         task = Task(

@@ -26,6 +26,7 @@ from thymos.samples import Counters, Health, HealthReport, Kind, Sample
 from thymos.smell import olfaction
 from thymos.smell.frame import BaselineAir, Channel, Fault, Nose, SmellFrame
 from thymos_nodes import bridges, diagnostics, graph, params
+from thymos_nodes.convert_sensors import TopicStream
 from thymos_nodes.perceiving import Perceiving
 from thymos_nodes.responder_node import KEPT, Pairs
 from thymos_nodes.ros_time import RosTime
@@ -336,6 +337,22 @@ def test_gas_from_olfaction_msgs() -> None:
     assert back.nose.air == ("temperature", "humidity")  # it has no pressure
     assert back.baseline is not None
     assert np.array_equal(back.baseline.values, [12.0, np.nan, 3.0], equal_nan=True)
+
+
+def test_perception_smells_with_a_foreign_nose() -> None:
+    make = bridges.Foreign(foreign("GasSensorArray", "GasSensor"))
+    stream = TopicStream("enose", Kind.GAS)
+    sent = olfaction.array_message(make, SMELT)
+    assert stream.hold(sent)  # like any, until it is told where it comes from
+    found = [stream.take(m, 9 * S) for m in (*stream.release(), sent)]
+    assert [s.seq for s in found] == [1, 2]
+    assert found[0].t_ns == 5 * S
+    assert np.array_equal(found[0].payload, [10.0, np.nan, 2.5, 21.0, 40.0], equal_nan=True)
+    assert stream.spec is not None
+    assert stream.spec.unit == "mixed"
+    assert stream.spec.device == "olfaction_msgs/GasSensorArray"
+    with pytest.raises(ConfigError, match="olfaction_msgs is not installed"):
+        bridges.gas_sensor_array()
 
 
 def test_nothing_of_a_foreign_array_is_lost_on_the_way_back() -> None:
