@@ -334,3 +334,35 @@ def test_the_checker_tells_where_and_how_often() -> None:
         checker.add(frame)
     assert checker.frames == 5
     assert checker.found == {"seq does not grow": (2, 1), "time goes back": (3, 1)}
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_a_frame_with_anything_in_any_place_is_read_or_refused(data: st.DataObject) -> None:
+    made = json.loads(dumps(to_dict(FULL)))
+    place: Any = made
+    while True:  # walk to some place
+        keys = [*place] if isinstance(place, dict) else [*range(len(place))]
+        if not keys:
+            return
+        key = data.draw(st.sampled_from(keys))
+        if not isinstance(place[key], dict | list) or data.draw(st.booleans()):
+            break
+        place = place[key]
+    if data.draw(st.booleans()):
+        place[key] = data.draw(JUNK)
+    else:
+        del place[key]
+    try:
+        found = from_dict(made)
+    except FrameError:
+        return
+    assert from_dict(loads(dumps(to_dict(found)))) == found
+    assert isinstance(problems(found), list)
