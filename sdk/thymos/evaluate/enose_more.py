@@ -17,6 +17,7 @@ from thymos.evaluate.enose_parts import F64, Labels, Part
 from thymos.smell.drift import (
     UNLABELLED,
     AdaptiveClassifier,
+    ConcentrationInvariance,
     Coral,
     CorrectedClassifier,
     Correction,
@@ -41,6 +42,7 @@ SENSOR = 8
 
 def everything(train: Part, parts: Sequence[Part], seed: int, labels: int) -> list[Extra]:
     """All of them, from one source to the other parts."""
+    amounts = [other_amounts(train)] if len(train.ppm) and np.isfinite(train.ppm).all() else []
     return [
         choice_held_out(train, parts),
         label_shift(train, parts, seed),
@@ -48,6 +50,7 @@ def everything(train: Part, parts: Sequence[Part], seed: int, labels: int) -> li
         chosen_labels(train, parts, labels),
         file_order(train, parts),
         alarms(train, parts, seed),
+        *amounts,
         new_device(train, seed),
         cost(train),
     ]
@@ -261,6 +264,34 @@ def _called(guard: DriftGuard, rows: F64) -> float:
     guard.restart()
     said = [guard.update(row).needed for row in rows][guard.window - 1 :]
     return float(np.mean(said)) if said else float("nan")
+
+
+def other_amounts(train: Part) -> Extra:
+    """One batch: learnt on the weaker half of each odour, tested on the stronger, and back."""
+    weak = np.zeros(len(train.y), dtype=bool)
+    for c in np.unique(train.y):
+        mine = np.flatnonzero(train.y == c)
+        weak[mine] = train.ppm[mine] <= np.median(train.ppm[mine])
+    spread = train.x.std(axis=0)
+    tried: list[tuple[str, F64, Correction | None]] = [
+        ("values as they are + LDA", (train.x - train.x.mean(axis=0)) / spread, None),
+        ("logarithm + LDA", log_features(train.x), None),
+        ("… without directions of concentration", log_features(train.x), ConcentrationInvariance()),
+        ("… without 3 of them", log_features(train.x), ConcentrationInvariance(3)),
+    ]
+    rows = []
+    for name, x, correction in tried:
+        found = []
+        for here in (weak, ~weak):
+            if correction is None:
+                said = Discriminant().fit(x[here], train.y[here]).predict(x[~here])
+            else:
+                made = CorrectedClassifier(correction).fit(x[here], train.y[here])
+                said = made.predict(x[~here])
+            found.append(float(np.mean(said == train.y[~here])))
+        rows.append((name, found))
+    heads = ["weak → strong", "strong → weak"]
+    return Extra("Concentrations that were never learnt (within the source)", heads, rows)
 
 
 def _lost(guard: DriftGuard, x: F64, loss: float) -> float:

@@ -28,12 +28,14 @@ class Part:
         x: Features [n, p], as they were measured.
         y: Labels [n].
         air: Temperature, humidity, pressure and the like [n, q]; no columns if there are none.
+        ppm: How much there was [n]; empty if nobody tells.
     """
 
     name: str
     x: F64
     y: Labels
     air: F64 = field(default_factory=lambda: np.zeros((0, 0)))
+    ppm: F64 = field(default_factory=lambda: np.zeros(0))
 
 
 def join(parts: Sequence[Part]) -> Part:
@@ -79,4 +81,5 @@ def _read_batch(path: Path, name: str) -> Part:
     x = np.array([row.values for row in rows])
     if not rows or not np.isfinite(x).all():
         raise MediaError(f"'{path}' is empty or holds values that are no numbers", hint=str(path))
-    return Part(name, x, np.array([row.gas for row in rows], dtype=np.str_))
+    gases, ppm = np.array([row.gas for row in rows], dtype=np.str_), [row.ppm for row in rows]
+    return Part(name, x, gases, ppm=np.array(ppm))
