@@ -38,16 +38,22 @@ def test_folders_without_data_are_told(tmp_path: Path) -> None:
             function(tmp_path)
 
 
-def test_recognition_on_recordings_left_out(data_dir: Path) -> None:
+def test_recognition_on_recordings_left_out(data_dir: Path, tmp_path: Path) -> None:
+    """A third of the substances, for speed; `thymos eval enose … --set smellnet` takes all."""
+    for part in ("train", "test"):
+        (tmp_path / part).mkdir()
+        for folder in sorted((data_dir / "enose/smellnet" / part).iterdir())[::3]:
+            (tmp_path / part / folder.name).symlink_to(folder)
     told: list[float] = []
     result = evaluate_smellnet(
-        data_dir / "enose/smellnet", full=False, progress=lambda share, what: told.append(share)
+        tmp_path, full=False, progress=lambda share, what: told.append(share)
     )
     rows = {row.name: row for row in result.rows}
-    assert rows["recording left out of train, whole"].value >= 0.9
-    assert rows["recording left out of train, first 60 s"].value >= 0.75
+    assert rows["recording left out of train, whole"].value >= 0.95
+    assert rows["recording left out of train, first 60 s"].value >= 0.85
     assert rows["train to test, whole"].value >= 0.9
     assert rows["right where named"].value >= 0.95
+    assert rows["always the same substance"].value == pytest.approx(1 / 17)
     assert told == sorted(told)
     assert all(row.low <= row.value <= row.high for row in result.rows)
 
