@@ -70,6 +70,39 @@ def test_check_tells_rates_and_reasons(smellnet: Path, tmp_path: Path) -> None:
     assert reasons["NO2"] == {}
 
 
+def test_a_folder_is_told_line_by_line(smellnet: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "many" / "deep"
+    folder.mkdir(parents=True)
+    for n in range(9):
+        (folder / f"mint_{n}.csv").write_bytes(smellnet.read_bytes())
+    (folder / "LICENSE").write_text("no nose")
+    code, out = run("check", tmp_path / "many")
+    assert code == 0
+    assert out.count("smellnet") == 9
+    assert "40 rows" in out
+    assert "9 files, 0 with errors" in out
+    (folder / "bad.csv").write_text("t_s,NO2\n1\n")
+    code, told = checked(tmp_path / "many")
+    assert (code, len(told)) == (1, 10)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ThymosError, match="holds no file of a nose"):
+        run("check", tmp_path / "empty")
+
+
+def test_texts_of_files_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    evil = "[red]x[/red]\x1b[2J\x07\u202e"
+    path = tmp_path / "a.csv"
+    path.write_text(f"t_s,NO2{evil},label\n0,1,{evil}\n1,2,{evil}\n")
+    code, out = run("check", path)
+    assert code == 0
+    assert "odours: [red]x[/red]\\x1b[2J\\x07\\u202e 2" in out
+    assert not any(c in out for c in "\x1b\x07\u202e")
+    path.write_text(f"t_s,NO2\n0,{evil}\n1,2\n2,3\n")
+    code, (told,) = checked(path)
+    assert code == 1
+    assert told["errors"][0].isprintable()
+
+
 def test_damage_is_an_error_and_salvage_counts_it(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(OWN.replace("0.5,2e3,2e3,20", "0.5,2e3"))

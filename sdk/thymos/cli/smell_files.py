@@ -19,6 +19,7 @@ from rich.text import Text
 from thymos.cli.options import JsonOption
 from thymos.cli.output import stderr
 from thymos.errors import MediaError, ThymosError
+from thymos.smell.formats.base import printable
 
 if TYPE_CHECKING:
     from thymos.smell.formats.summary import ChannelSummary, NoseSummary, Summary
@@ -29,22 +30,29 @@ SalvageOption = Annotated[
 _DATE_NS = 10**18
 _MOST_CHANNELS = 24
 _MOST_DAMAGE = 10
+_MOST_WHOLE = 8
 
 
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files of noses.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="Files of noses, or folders of them.")
+    ],
     salvage: SalvageOption = False,
     json: JsonOption = False,
 ) -> None:
     """Say what files of noses hold: nose, channels, time, rate, invalid values, traps.
 
-    The exit code is 1 if a file is damaged or of no known kind.
+    Of more than eight files each gets one line. The exit code is 1 if a file is damaged or of no
+    known kind.
     """
+    from thymos.smell.formats.convert import files_in
+
+    every = [path for file in files for path in files_in(file)]
     told: list[dict[str, object]] = []
-    wrong = 0
+    wrong, brief = 0, len(every) > _MOST_WHOLE
     console = Console(highlight=False)
     with _progress() as advance:
-        for file in files:
+        for file in every:
             try:
                 found = _summary(file, not salvage, partial(advance, file.name))
             except ThymosError as err:
@@ -58,9 +66,11 @@ def check(
             wrong += bool(found.errors)
             told.append(found.plain())
             if not json:
-                _show(console, found)
+                (_show_line if brief else _show)(console, found)
     if json:
         typer.echo(jsonlib.dumps(told, indent=2, ensure_ascii=False))
+    elif brief:
+        console.print(f"{len(every)} files, {wrong} with errors", style="bold")
     raise typer.Exit(1 if wrong else 0)
 
 
@@ -75,47 +85,64 @@ def _summary(file: Path, strict: bool, progress: Callable[[int], None]) -> Summa
     return summarise(source.recording, FORMATS[source.format].title, progress)
 
 
+def _say(console: Console, text: str, style: str = "") -> None:
+    """A line with texts of files in it: they are untrusted."""
+    console.print(Text(printable(text), style=style), soft_wrap=True)
+
+
+def _show_line(console: Console, found: Summary) -> None:
+    channels = [channel for nose in found.noses for channel in nose.channels]
+    read = sum(channel.read for channel in channels)
+    bad = sum(sum(channel.invalid.values()) for channel in channels)
+    known = [nose.seconds for nose in found.noses if nose.measured_hz]
+    seconds = f"{max(known):>9.1f} s" if known else "time unknown"
+    told = f"{found.rows:>7} rows  {seconds:>12}  {bad / read if read else 0:>6.1%} invalid"
+    marks = [f"{len(found.warnings)} notes"] if found.warnings else []
+    marks += found.errors
+    _say(console, f"{found.format:<18} {told}  {found.path}  {'; '.join(marks)}")
+
+
 def _show(console: Console, found: Summary) -> None:
-    console.print(Text(f"{found.path}: {found.title}", style="bold"), soft_wrap=True)
+    _say(console, f"{found.path}: {found.title}", "bold")
     if found.features:
-        console.print(f"  {found.rows} exposures, {found.features} features each", markup=False)
+        _say(console, f"  {found.rows} exposures, {found.features} features each")
     elif found.noses:
-        console.print(f"  {found.rows} readings", markup=False)
+        _say(console, f"  {found.rows} readings")
     for nose in found.noses:
         _show_nose(console, nose)
     if found.labels:
         shown = ", ".join(f"{name} {count}" for name, count in found.labels.items())
-        console.print(f"  odours: {shown}", markup=False, soft_wrap=True)
+        _say(console, f"  odours: {shown}")
     for words in found.warnings:
-        console.print(Text(f"  note: {words}", style="yellow"), soft_wrap=True)
+        _say(console, f"  note: {words}", "yellow")
     for words in found.errors:
-        console.print(Text(f"  error: {words}", style="red"), soft_wrap=True)
+        _say(console, f"  error: {words}", "red")
     for words in found.damage[:_MOST_DAMAGE]:
-        console.print(f"    {words}", markup=False, soft_wrap=True)
+        _say(console, f"    {words}")
 
 
 def _show_nose(console: Console, nose: NoseSummary) -> None:
     name = f"{nose.model} {nose.serial}".strip()
     rate = f"{nose.measured_hz:.3g} Hz measured" if nose.measured_hz else "rate unknown"
     declared = f", {nose.declared_hz:g} Hz declared" if nose.declared_hz else ""
-    console.print(
-        f"  {name}: {nose.rows} readings over {nose.seconds:.1f} s{_date(nose)}, {rate}{declared}",
-        markup=False,
-        soft_wrap=True,
-    )
+    span = f"{nose.rows} readings over {nose.seconds:.1f} s{_date(nose)}"
+    _say(console, f"  {name}: {span}, {rate}{declared}")
     bad = [channel for channel in nose.channels if channel.invalid]
     table = Table("channel", "unit", "read", "invalid", "why", box=None, pad_edge=False)
     for channel in (bad or nose.channels)[:_MOST_CHANNELS]:
         table.add_row(
-            Text(f"    {channel.name}"), channel.unit, str(channel.read),
-            f"{channel.share:.1%}", Text(_reasons(channel)),
-        )  # fmt: skip
+            Text(printable(f"    {channel.name}")),
+            Text(printable(channel.unit)),
+            str(channel.read),
+            f"{channel.share:.1%}",
+            Text(_reasons(channel)),
+        )
     if bad:
         console.print(table)
         good = len(nose.channels) - len(bad)
-        console.print(f"    {good} more channels without fault", markup=False)
+        _say(console, f"    {good} more channels without fault")
     else:
-        console.print(f"    no invalid value in {_listed(nose)}", markup=False, soft_wrap=True)
+        _say(console, f"    no invalid value in {_listed(nose)}")
 
 
 def _listed(nose: NoseSummary) -> str:

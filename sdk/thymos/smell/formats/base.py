@@ -22,6 +22,13 @@ PREVIEW_ROWS = 200
 SALVAGE = "with --salvage (strict=False) the rest is read and what is left out is counted"
 
 
+def printable(text: str) -> str:
+    """A text of a file for a terminal: what would move the cursor or hide is written out."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class FormatError(MediaError):
     """A file of a nose is damaged, or not what its name says.
 
@@ -34,7 +41,7 @@ class FormatError(MediaError):
     def __init__(self, path: Path, why: str, *, hint: str, line: int = 0, kept: int = 0) -> None:
         where = f"'{path}', line {line}: {why}" if line else f"'{path}' {why}"
         before = f"; {kept} rows before it are readable" if kept else ""
-        super().__init__(where + before, hint=hint)
+        super().__init__(printable(where + before), hint=hint)
         self.path, self.line, self.kept = path, line, kept
 
 
@@ -102,7 +109,7 @@ class Damage:
         """Count one more."""
         self.rows += 1
         if len(self.places) < MOST_TOLD:
-            self.places.append(f"line {line}: {why}")
+            self.places.append(printable(f"line {line}: {why}"))
 
 
 class Codec(Protocol):

@@ -9,9 +9,10 @@ from typing import Any
 
 from thymos.errors import MediaError
 from thymos.smell.formats import FORMATS, read, sniff, write
-from thymos.smell.formats.bags import read_frames, topics_of, write_frames
+from thymos.smell.formats.bags import ARRAY, read_frames, topics_of, write_frames
 from thymos.smell.formats.base import FormatError
 from thymos.smell.formats.compose import exchange, own_csv
+from thymos.smell.formats.opening import look
 from thymos.smell.formats.uci_drift import FeatureTable, UciCsv, UciLibsvm
 from thymos.smell.frame import SmellFrame
 
@@ -82,6 +83,21 @@ def open_source(path: Path, *, strict: bool = True, ohms: bool = False) -> Sourc
         return Source(path, own, strict=strict)
     found = sniff(path)
     return Source(path, found.name, read(path, strict=strict, ohms=ohms), strict)
+
+
+def files_in(path: Path) -> list[Path]:
+    """The files of noses in a folder, by their endings and sorted; of anything else the path.
+
+    Raises:
+        MediaError: There is none in the folder.
+    """
+    if not path.is_dir() or own_kind(path) or (look(path).is_bag and topics_of(path, ARRAY)):
+        return [path]
+    endings = {*OURS.values(), *(e for one in FORMATS.values() for e in one.suffixes if e)}
+    found = [p for p in sorted(path.rglob("*")) if p.is_file() and p.suffix.lower() in endings]
+    if not found:
+        raise MediaError(f"'{path}' holds no file of a nose", hint="name the files themselves")
+    return found
 
 
 def own_kind(path: Path) -> str:
