@@ -19,7 +19,7 @@ from rich.text import Text
 from thymos.cli.options import JsonOption
 from thymos.cli.output import stderr
 from thymos.errors import MediaError, ThymosError
-from thymos.smell.formats.base import printable
+from thymos.report.html import clean
 
 if TYPE_CHECKING:
     from thymos.smell.formats.summary import ChannelSummary, NoseSummary, Summary
@@ -87,7 +87,7 @@ def _summary(file: Path, strict: bool, progress: Callable[[int], None]) -> Summa
 
 def _say(console: Console, text: str, style: str = "") -> None:
     """A line with texts of files in it: they are untrusted."""
-    console.print(Text(printable(text), style=style), soft_wrap=True)
+    console.print(Text(clean(text), style=style), soft_wrap=True)
 
 
 def _show_line(console: Console, found: Summary) -> None:
@@ -131,8 +131,8 @@ def _show_nose(console: Console, nose: NoseSummary) -> None:
     table = Table("channel", "unit", "read", "invalid", "why", box=None, pad_edge=False)
     for channel in (bad or nose.channels)[:_MOST_CHANNELS]:
         table.add_row(
-            Text(printable(f"    {channel.name}")),
-            Text(printable(channel.unit)),
+            Text(clean(f"    {channel.name}")),
+            Text(clean(channel.unit)),
             str(channel.read),
             f"{channel.share:.1%}",
             Text(_reasons(channel)),
