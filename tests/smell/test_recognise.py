@@ -27,7 +27,15 @@ from thymos.smell.recognise.model import Facts, load, save
 from thymos.train.enose_data import GASES, smellnet
 
 SMELLNET = StreamSpec(
-    "enose", Kind.GAS, 1.0, (7,), "adc", ("Benzene", *GASES), origin=Origin.RECORDED, device="x.csv"
+    "enose",
+    Kind.GAS,
+    1.0,
+    (7,),
+    "adc",
+    ("Benzene", *GASES),
+    origin=Origin.RECORDED,
+    device="x.csv",
+    extra={"model": "SmellNet"},
 )
 
 
@@ -213,6 +221,7 @@ def test_a_live_nose_never_gets_a_model_learnt_on_another(tmp_path: Path) -> Non
     store = TaughtStore(tmp_path)
     assert load_recogniser(SMELLNET, store) is not None
     assert load_recogniser(replace(SMELLNET, origin=Origin.LIVE), store) is None
+    assert load_recogniser(replace(SMELLNET, extra={}), store) is None  # replay of a live nose
     assert load_recogniser(replace(SMELLNET, unit="ohm"), store) is None
     assert load_recogniser(replace(SMELLNET, channels=GASES[:5]), store) is None
 

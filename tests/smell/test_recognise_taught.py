@@ -304,7 +304,14 @@ def test_teaching_a_shipped_model_leaves_its_weights_alone(data_dir: Path, tmp_p
     before = save(base, tmp_path / "before.npz")
     train = [s for s in smellnet(data_dir / "enose/smellnet", "train") if s.substance == "garlic"]
     spec = StreamSpec(
-        "enose", Kind.GAS, 1.0, (6,), "adc", GASES, origin=Origin.RECORDED, extra={"serial": "N"}
+        "enose",
+        Kind.GAS,
+        1.0,
+        (6,),
+        "adc",
+        GASES,
+        origin=Origin.RECORDED,
+        extra={"serial": "N", "model": "SmellNet"},
     )
 
     def samples(rows: np.ndarray) -> Iterator[Sample]:

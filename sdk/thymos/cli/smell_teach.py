@@ -50,8 +50,8 @@ def teach(
     It says what to do: clean air, now hold it to the nose, away again. Sniffs that would teach
     something wrong are refused with the reason. A name that was taught before gets more sniffs.
 
-    With --from, a recording must begin in clean air, with any number of sniffs after it; one of a
-    nose that comes with a shipped model (SmellNet's channels) is one sniff as a whole.
+    With --from, a recording must begin in clean air, with any number of sniffs after it; a file of
+    SmellNet is one sniff as a whole.
     """
     from thymos.smell.recognise.embed import BIN_S, bin_length
     from thymos.smell.recognise.guess import odour_name

@@ -50,14 +50,17 @@ def shipped(name: str) -> OdourModel:
 
 
 def base_model(spec: StreamSpec) -> OdourModel | None:
-    """The shipped model whose channels and unit a recorded nose has; None for any other nose."""
-    if spec.origin is not Origin.RECORDED:
+    """The shipped model of the very nose that made a recording; None for any other nose.
+
+    Channels that are called the same prove nothing: the file's format must say which nose it was.
+    A recording of a live nose is read as that nose is, with what it was taught.
+    """
+    name = spec.extra.get("model", "").casefold()
+    if spec.origin is not Origin.RECORDED or name not in SHIPPED:
         return None
-    for name in SHIPPED:
-        model = shipped(name)
-        if model.facts.unit == spec.unit and set(model.facts.channels) <= set(spec.channels):
-            return model
-    return None
+    model = shipped(name)
+    fits = model.facts.unit == spec.unit and set(model.facts.channels) <= set(spec.channels)
+    return model if fits else None
 
 
 def load_recogniser(spec: StreamSpec, store: TaughtStore | None = None) -> Recogniser | None:
