@@ -255,11 +255,10 @@ def _watch_of(nose: Nose, watches: list[tuple[Nose, _Watch]]) -> _Watch:
 
 def _leaks(summary: Summary) -> None:
     air = dict.fromkeys(name for nose in summary.noses for name in nose.air)
-    if air and summary.labels:
-        summary.warnings.append(
-            f"climate channels present ({', '.join(air)}): they tell the session, not the smell; "
-            "never train or score on them"
-        )
+    if air:
+        use = "they tell the session, not the smell; never train or score on them"
+        use = use if summary.labels else "they are there to compensate"
+        summary.warnings.append(f"climate channels present ({', '.join(air)}): {use}")
     for nose in summary.noses:
         if nose.backwards:
             summary.warnings.append(f"{nose.model}: time falls back {nose.backwards} times")
