@@ -361,7 +361,7 @@ def test_a_nose_that_scans_its_heaters_learns_in_longer_stretches(tmp_path: Path
     store = TaughtStore(tmp_path)
     odour = TaughtOdour("tea", ("A", "B", "C"), "ohm", tuple(teacher.sniffs), "", teacher.bin_s)
     store.teach("S1", odour)
-    assert load_recogniser(SPEC, store) is None  # at 2 Hz the same nose is another
+    assert load_recogniser(SPEC, store) is not None  # its rate may change from day to day
     recogniser = load_recogniser(slow, store)
     assert recogniser is not None
     for sample in readings([(200.0, "tea")], rate=1 / 11):

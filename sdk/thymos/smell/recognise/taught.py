@@ -88,8 +88,7 @@ class TaughtOdour:
 
     def like(self, other: TaughtOdour) -> bool:
         """Whether the sniffs of both can be compared."""
-        mine = (self.channels, self.unit, self.bin_s)
-        return mine == (other.channels, other.unit, other.bin_s)
+        return (self.channels, self.unit) == (other.channels, other.unit)
 
     def points(self, model: OdourModel) -> F64:
         """Its sniffs as points [4 · sniffs, dims] of a model that reads raw values."""
@@ -162,9 +161,16 @@ class Taught:
 def response_model(
     taught: Taught, channels: Sequence[str], unit: str, bin_s: float = BIN_S
 ) -> OdourModel | None:
-    """A model of what a nose was taught, on responses against clean air; None if there is none."""
-    wanted = (tuple(channels), unit, bin_s)
-    fits = [o for o in taught.odours if (o.channels, o.unit, o.bin_s) == wanted]
+    """A model of what a nose was taught, on responses against clean air; None if there is none.
+
+    Args:
+        taught: By the nose.
+        channels: Its gas channels now.
+        unit: Of its readings now.
+        bin_s: For its rate now; a direction does not depend on the length of a stretch.
+    """
+    wanted = (tuple(channels), unit)
+    fits = [o for o in taught.odours if (o.channels, o.unit) == wanted]
     rows = {o.name: o.directions() for o in fits}
     rows = {name: units for name, units in rows.items() if len(units)}
     if not rows:
