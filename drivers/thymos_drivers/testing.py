@@ -235,4 +235,5 @@ def _ruined(sample: Sample, spec: StreamSpec, seed: int) -> Sample:
         payload=frozen(payload),
         flags=sample.flags | Flag.INVALID,
         note="damaged on the way (planned fault)",
+        smell=None,
     )
