@@ -9,11 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -221,6 +224,33 @@ def test_odd_terminals_and_names_break_nothing() -> None:
             assert max(map(cell_len, rows)) <= width
         json.dumps(as_json(view, past=True), allow_nan=False)
         line(view)
+
+
+NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
+CHANNELS = st.builds(
+    ChannelView, st.text(max_size=30), st.text(max_size=8), NUMBERS, NUMBERS, NUMBERS,
+    st.sampled_from(Fault), st.text(max_size=20), st.lists(NUMBERS, max_size=5).map(tuple),
+)  # fmt: skip
+SHARES = st.lists(st.tuples(st.text(max_size=20), st.floats(0, 1)), max_size=6).map(tuple)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    channels=st.lists(CHANNELS, max_size=20).map(tuple), device=st.text(max_size=80),
+    shares=SHARES, numbers=st.tuples(*[NUMBERS] * 8), width=st.integers(20, 160),
+)  # fmt: skip
+def test_any_view_can_be_drawn(channels, device, shares, numbers, width) -> None:
+    view = SmellView(
+        "enose", device, "live", 10**12, 0, channels, LinkView(abs(numbers[0]), numbers[1]),
+        BaselineView("followed", numbers[2], 1.0, numbers[3]), 1, AirView(*numbers[4:7]),
+        Phase.RECOVERY, 5, numbers[7], numbers[2], OdourView(shares, 0.5, 3),
+        drift=DriftView(numbers[3], True, device, device), notes=(device,),
+    )  # fmt: skip
+    rows = drawn(view, width).splitlines()
+    assert max(map(cell_len, rows)) <= width
+    assert not any(unicodedata.category(c) == "Cc" for row in rows for c in row)
+    line(view)
+    json.dumps(as_json(view, past=True), allow_nan=False)
 
 
 @pytest.mark.parametrize("width", [60, 100])

@@ -16,7 +16,7 @@ WIDE = 96
 MAX_ROWS = 16
 _LEVELS = "▁▂▃▄▅▆▇█"
 _SCALES = (1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 100.0, 1000.0)  # full deflection, as a ratio
-_LEAST = 0.01  # of the ratio: what fell to nothing is still on the scale
+_LEAST, _MOST = 0.01, 1e6  # of the ratio: what fell to nothing is still on the scale
 _SIGNS = {"ohm": "Ω", "volt": "V", "adc": "adc", "ppm": "ppm", "rs_r0": "Rs/R0"}
 _FAULT = {
     Fault.SENTINEL: "no value",
@@ -127,7 +127,7 @@ def _strongest(channels: Sequence[ChannelView], rows: int) -> list[ChannelView]:
 
 def _log(response: float) -> float:
     """Responses as the logarithm of the ratio to clean air: twice and half are equally far."""
-    return math.log(max(_LEAST, 1.0 + response))
+    return math.log(min(_MOST, max(_LEAST, 1.0 + response)))
 
 
 def scale_of(channels: Sequence[ChannelView]) -> float:
@@ -155,7 +155,7 @@ def _spark(past: Sequence[float], threshold: float, room: int) -> str:
     if not known or room < 4:
         return ""
     low, high = min(0.0, *known), max(0.0, *known)
-    least = 2 * threshold if math.isfinite(threshold) else 0.1
+    least = 2 * threshold if 0 < threshold < _MOST else 0.1
     if high - low < least:
         middle = (high + low) / 2
         low, high = middle - least / 2, middle + least / 2

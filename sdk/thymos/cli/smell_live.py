@@ -145,7 +145,7 @@ def _recorded(path: Path) -> Source:
 
     found = open_recording(path)
     for note in found.notes:
-        stderr.print(f"note: {note}", markup=False)
+        stderr.print(f"note: {note}", markup=False, soft_wrap=True)
     noses = [s for _, s in sorted(found.sources.items()) if s.spec.kind is Kind.GAS]
     if not noses:
         raise ConfigError(

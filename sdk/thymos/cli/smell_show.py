@@ -223,7 +223,7 @@ def _not_used(view: SmellView) -> list[Table]:
 
 
 def _gauge(share: float, room: int = 10) -> str:
-    full = min(room, max(0, round(share * room)))
+    full = room if share >= 1 else round(share * room) if share > 0 else 0
     return "▰" * full + "▱" * (room - full)
 
 
