@@ -7,7 +7,6 @@ stamp is flagged TIME_ESTIMATED. Bosch `.bmerawdata` is read by `bme_log`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -30,6 +29,7 @@ from thymos.samples import (
 )
 from thymos.smell.formats import Recording
 from thymos.smell.formats import read as read_file
+from thymos.smell.formats.base import AIR
 from thymos.smell.frame import F64, Fault, Nose, SmellFrame, TimeSource
 from thymos.smell.validity import Validity
 from thymos_drivers.base import BaseSource
@@ -152,7 +152,9 @@ class NoseFile(BaseSource):
         flags |= Flag.GAP_BEFORE if frame.seq != self._next_seq else Flag.OK
         self._next_seq = frame.seq + 1
         gas = frame.values[self._shown]
-        values, note = self._checks.check(np.concatenate([gas, _air(frame)]))
+        values, note = self._checks.check(
+            np.array([*gas, *(getattr(frame, AIR[name]) for name in frame.nose.air)])
+        )
         flags |= Flag.CLIPPED if self._checks.clipped else Flag.OK
         flags |= Flag.INVALID if bool(np.isnan(values[: len(gas)]).all()) else Flag.OK
         smell = self._told(frame, gas, t_ns, flags, note)
@@ -193,12 +195,3 @@ class NoseFile(BaseSource):
 
     _first_ns: int | None
     _last_ns: int | None
-
-
-def _air(frame: SmellFrame) -> list[float]:
-    said = {
-        "temperature": frame.temperature_celsius,
-        "humidity": frame.humidity_percent,
-        "pressure": frame.pressure_hpa,
-    }
-    return [said.get(name, math.nan) for name in frame.nose.air]

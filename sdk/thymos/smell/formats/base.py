@@ -19,6 +19,12 @@ MOST_TOLD = 100
 """So many damaged places are told one by one; the others are only counted."""
 PREVIEW_ROWS = 200
 """So many rows are looked at to find units, number formats and the rate."""
+AIR = {
+    "temperature": "temperature_celsius",
+    "humidity": "humidity_percent",
+    "pressure": "pressure_hpa",
+}
+"""Quantities of `Nose.air` → fields of the record."""
 SALVAGE = "with --salvage (strict=False) the rest is read and what is left out is counted"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from thymos.smell.formats.base import PREVIEW_ROWS, Dialect, FormatError, Recording, Row
+from thymos.smell.formats.base import AIR, PREVIEW_ROWS, Dialect, FormatError, Recording, Row
 from thymos.smell.formats.bme_board import (
     AIR_KEYS,
     ERROR,
@@ -49,7 +49,6 @@ from thymos.smell.formats.facts import (
 )
 from thymos.smell.formats.json_rows import Block
 from thymos.smell.formats.opening import Head, look
-from thymos.smell.formats.tables import AIR
 from thymos.smell.frame import NAN, Fault, Nose, Odorant, SmellFrame, TimeSource
 
 

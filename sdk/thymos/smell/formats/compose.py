@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from thymos.errors import FrameError
-from thymos.smell.formats.base import Dialect, FormatError, Recording, Row
+from thymos.smell.formats.base import AIR, Dialect, FormatError, Recording, Row
 from thymos.smell.formats.cells import number, to_ns
 from thymos.smell.formats.delimited import unquoted
 from thymos.smell.frame import Nose, SmellFrame
@@ -26,11 +26,12 @@ NS = 1_000_000_000
 REST = "x_thymos"
 KEY = "thymos"
 _UNITS = {"ohm": "resistance_ohm", "volt": "voltage", "rs_r0": "rs_r0", "adc": "adc"}
-_AIR = {
-    "temperature": ("temperature_celsius", "sensor_temperature"),
-    "humidity": ("humidity_percent", "sensor_humidity"),
-    "pressure": ("pressure_hpa", "pressure"),
+_COLUMNS = {
+    "temperature": "sensor_temperature",
+    "humidity": "sensor_humidity",
+    "pressure": "pressure",
 }
+"""Columns of the air in an exchange file; the format has units for the first two."""
 _ABSOLUTE_NS = 10**9 * NS
 """Times after this (2001) are dates, not times since a start."""
 MOST_NOSES = 64
@@ -128,7 +129,7 @@ def own_csv(frames: Frames) -> tuple[Recording, list[str]]:
 
     def rows() -> Iterator[Row]:
         for n, frame in enumerate(frames()):
-            air = [_text(getattr(frame, _AIR[name][0])) for name in nose.air]
+            air = [_text(getattr(frame, AIR[name])) for name in nose.air]
             cells = (seconds(frame.t_ns), *map(_text, frame.values.tolist()), *air)
             yield _row(n, cells)
 
@@ -143,9 +144,9 @@ def exchange(frames: Frames) -> tuple[Recording, list[str]]:
     """
     seen = overview(frames())
     columns = _columns(seen.noses)
-    air = [name for name in _AIR if any(name in nose.air for nose in seen.noses)]
+    air = [name for name in AIR if any(name in nose.air for nose in seen.noses)]
     sensors = [name for some in columns for name in some]
-    names = ("timestamp", *sensors, *(_AIR[name][1] for name in air), REST)
+    names = ("timestamp", *sensors, *(_COLUMNS[name] for name in air), REST)
     places = [[names.index(name) for name in some] for some in columns]
 
     def rows() -> Iterator[Row]:
@@ -156,7 +157,7 @@ def exchange(frames: Frames) -> tuple[Recording, list[str]]:
             for place, value in zip(places[index], frame.values.tolist(), strict=True):
                 cells[place] = _text(value)
             for name in air:
-                cells[names.index(_AIR[name][1])] = _text(getattr(frame, _AIR[name][0]))
+                cells[names.index(_COLUMNS[name])] = _text(getattr(frame, AIR[name]))
             cells[-1] = _quoted(_rest(frame, index))
             yield _row(n, tuple(cells))
 
@@ -188,7 +189,7 @@ def _columns(noses: list[Nose]) -> list[list[str]]:
 def _rest(frame: SmellFrame, index: int) -> str:
     """What of a reading has no column, as JSON."""
     told = to_dict(frame, nose=False)
-    for name in ("t_ns", "values", *(field_ for field_, _ in _AIR.values())):
+    for name in ("t_ns", "values", *AIR.values()):
         told.pop(name, None)
     return json.dumps({"nose": index, **told}, ensure_ascii=False, separators=(",", ":"))
 
@@ -203,7 +204,7 @@ def _sidecar(seen: Overview, columns: list[list[str]], air: list[str]) -> dict[s
     if seen.start_ns > _ABSOLUTE_NS:
         day = datetime.fromtimestamp(seen.start_ns // NS, timezone.utc).date().isoformat()
     units = {name: _UNITS.get(c.unit, c.unit) for name, c in channels}
-    units |= {_AIR[name][1]: _AIR[name][0] for name in air}
+    units |= {_COLUMNS[name]: AIR[name] for name in air}
     told: dict[str, Any] = {
         "substance": seen.labels[0] if len(seen.labels) == 1 else "",
         "device_id": seen.noses[0].serial or seen.noses[0].model,
@@ -243,7 +244,9 @@ class ExchangeCodec:
                 raise ValueError("columns")
         except (KeyError, TypeError, ValueError, FrameError) as err:
             raise ValueError(f"the sidecar does not fit: {err}") from err
-        self._air = {f: names.index(column) for f, column in _AIR.values() if column in names}
+        self._air = {
+            AIR[name]: names.index(column) for name, column in _COLUMNS.items() if column in names
+        }
         self._names = names
 
     def check(self, cells: tuple[str, ...]) -> None:

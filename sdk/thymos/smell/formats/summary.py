@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from thymos.smell.check import Checker
-from thymos.smell.formats.base import Damage
+from thymos.smell.formats.base import AIR, Damage
 from thymos.smell.formats.bme_config import Settings
 from thymos.smell.formats.uci_drift import FeatureTable
 from thymos.smell.frame import Fault, Nose, SmellFrame, TimeSource
@@ -142,7 +142,7 @@ class _Watch:
         """What is wrong with each channel; None where it was not this channel's turn."""
         missing = [fault is Fault.MISSING for fault in frame.faults]
         rotating = self._gas > 1 and sum(missing) == self._gas - 1
-        air = [self._air(frame, name) for name in frame.nose.air]
+        air = [getattr(frame, AIR[name]) for name in frame.nose.air]
         if rotating:  # one heater step a reading
             turn = missing.index(False)
             self._single[turn].check(frame.values[turn : turn + 1])
@@ -156,15 +156,6 @@ class _Watch:
     def _judged_air(self, frame: SmellFrame, air: list[float]) -> list[Fault | None]:
         self._whole.check(np.array([*frame.values, *air]))
         return [*self._whole.faults[self._gas :]]
-
-    @staticmethod
-    def _air(frame: SmellFrame, name: str) -> float:
-        values = {
-            "temperature": frame.temperature_celsius,
-            "humidity": frame.humidity_percent,
-            "pressure": frame.pressure_hpa,
-        }
-        return values[name]
 
     def finish(self) -> NoseSummary:
         told = self.summary

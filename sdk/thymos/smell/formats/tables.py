@@ -14,6 +14,7 @@ import numpy as np
 from thymos.errors import FrameError
 from thymos.smell.formats import cells as text_of
 from thymos.smell.formats.base import (
+    AIR,
     PREVIEW_ROWS,
     Codec,
     Damage,
@@ -43,12 +44,6 @@ MOST_COLUMNS = 4096
 MOST_PREAMBLE = 200
 SENTINELS = frozenset({4294967295.0, 2147483647.0})
 """Minus one of an unsigned counter and the end of a signed one: no reading."""
-AIR = {
-    "temperature": "temperature_celsius",
-    "humidity": "humidity_percent",
-    "pressure": "pressure_hpa",
-}
-"""Quantities of `Nose.air` → fields of the record."""
 
 
 @dataclass(frozen=True, slots=True)
