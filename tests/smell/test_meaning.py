@@ -190,8 +190,15 @@ def test_a_pattern_hints_and_alarms_only_against_measured_clean_air() -> None:
     assert sure == [("possible_danger", "gas_leak", 5.0), ("danger", "gas_leak", 20.0)]
     assert follow(smelling("", 0, 40, calibrated=True, strength=2.0, channel="CH4")) == []
     assert follow(smelling("", 0, 40, calibrated=True, strength=50.0, channel="VOC")) == []
-    # a recognised harmless smell answers for it
-    assert follow(smelling("coffee", 0.7, 40, calibrated=True, **strong)) == []
+    # a very surely recognised harmless smell answers for a faint pattern, none for a strong one
+    faint = {"strength": 4.0, "channel": "CH4"}
+    assert follow(smelling("coffee", 0.85, 40, calibrated=True, **faint)) == []
+    assert follow(smelling("coffee", 0.7, 10, calibrated=True, **faint))
+    alarm = ("danger", "gas_leak", 20.0)
+    assert follow(smelling("coffee", 0.95, 40, calibrated=True, **strong)) == [alarm]
+    # nor does an unsure recogniser of another danger stand in its way
+    both = follow(smelling("smoke", 0.4, 40, calibrated=True, **strong))
+    assert both == [("possible_danger", "smoke", 1.0), alarm]
 
 
 def test_an_alarm_that_lasts_is_reported_now_and_then() -> None:

@@ -26,6 +26,9 @@ Stage = Literal["", "hint", "alarm"]
 SURE = 0.5
 """A recogniser this sure raises an alarm: the same bound as in `thymos.respond.guard`."""
 MAYBE = 0.3
+ANSWERS_FOR = 0.8
+"""A harmless odour recognised this surely answers for a faint pattern. Of a gas that was never
+learnt, 22 to 31 % of samples get the name of a learnt one (docs/models/smell.md)."""
 HOLD_NS = NS_PER_S
 """A recognised danger must hold so long, and for so many readings, before it is believed."""
 HOLD_READINGS = 3
@@ -187,7 +190,8 @@ class DangerWatch:
             else:
                 held.readings += 1
             lasted = sniff.t_ns - held.since_ns
-            if lasted >= bounds[1] and held.readings >= HOLD_READINGS and not best[0]:
+            believed = lasted >= bounds[1] and held.readings >= HOLD_READINGS
+            if believed and (not best[0] or (best[0] == "hint" and bounds[0] == "alarm")):
                 best = (bounds[0], danger, why)
         return best
 
@@ -195,7 +199,8 @@ class DangerWatch:
 def _suspicions(sniff: Sniff) -> dict[tuple[Danger, str], tuple[Stage, int]]:
     """What this reading alone suspects, with the stage it leads to and how long it must hold.
 
-    Worst first. A label that the table calls harmless, surely recognised, answers for the pattern.
+    A harmless odour, very surely recognised, answers for a faint pattern, and never
+    for a strong one: recognisers name gases that they never learnt after those they did.
     """
     found: dict[tuple[Danger, str], tuple[Stage, int]] = {}
     meaning = meaning_of(sniff.label)
@@ -204,11 +209,12 @@ def _suspicions(sniff: Sniff) -> dict[tuple[Danger, str], tuple[Stage, int]]:
     if meaning.dangerous and sniff.confidence >= MAYBE:
         found[meaning.danger, "perhaps"] = ("hint", HOLD_NS)
     pattern = PATTERNS.get(sniff.channel.strip().casefold())
-    if pattern is None or meaning.known:
+    if pattern is None:
         return found
     if sniff.strength >= PATTERN_ALARM and sniff.calibrated:
         found[pattern, "strong"] = ("alarm", PATTERN_ALARM_NS)
-    if sniff.strength >= PATTERN_HINT:
+    harmless = meaning.known and sniff.confidence >= ANSWERS_FOR
+    if sniff.strength >= PATTERN_HINT and not harmless and not meaning.dangerous:
         found[pattern, "pattern"] = ("hint", PATTERN_HINT_NS)
     return found
 
