@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import itertools
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import yaml
 
 from stages import EchoReasoner
 from thymos.align.window import Window
@@ -153,6 +155,41 @@ def test_real_harmless_recordings_raise_no_alarm(data_dir: Path, substance: str)
     assert len(rows) > 300
     assert all(made.gesture != "alert" for made in said)
     assert len(said) <= 1  # at most a hint
+
+
+@pytest.mark.parametrize(
+    ("odour", "calibrated", "told"),
+    [
+        ("gas", True, ["tilt_head", "alert"]),  # a hint, then a warning
+        ("gas", False, ["tilt_head"]),
+        ("coffee", True, []),
+        ("orange", True, []),
+    ],
+)
+def test_a_nose_that_learnt_no_odour_goes_by_the_sensor_for_gas(
+    tmp_path: Path, odour: str, calibrated: bool, told: list[str]
+) -> None:
+    live = replace(SIM, origin=Origin.LIVE)  # simulated patterns do not count for it
+    air = np.median([s.payload for s in nose("", 10, 4)], axis=0)
+    path = tmp_path / "air.yaml"
+    rows = {n: {"baseline": float(v), "noise": 50.0} for n, v in zip(CHANNELS, air, strict=True)}
+    path.write_text(yaml.safe_dump({"unit": "ohm", "channels": rows}))
+    perceiver = SmellPerceiver(PerceiveConfig(clean_air=str(path) if calibrated else ""))
+    perceiver.start(live)
+    responder, said = StreetResponder(), []
+    for sample in nose(f"{odour}@15-60", 60, 4):
+        perceiver.observe(sample)
+        said += [
+            (sample.t_ns / NS_PER_S - 15, made)
+            for cue in perceiver.dangers()
+            if (made := responder.warn(cue))
+        ]
+    assert [made.gesture for _, made in said] == told
+    assert all(made.guard.danger == "gas" for _, made in said)
+    if calibrated and told:
+        (hint_s, _), (alarm_s, _) = said
+        assert 5 <= hint_s <= 10
+        assert 20 <= alarm_s <= 30
 
 
 class Alarming:
