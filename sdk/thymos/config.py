@@ -78,6 +78,9 @@ class PerceiveConfig(Section):
         default="",
         description="File that keeps the clean air of the nose over a restart; empty: none.",
     )
+    warm_up_s: float = Field(
+        default=0.0, ge=0.0, le=86_400.0, description="Declared warm-up of the nose; 0: none."
+    )
     drift_guard: str = Field(
         default="", description="File of `thymos smell guard`: tells when to calibrate the nose."
     )

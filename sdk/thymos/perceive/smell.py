@@ -121,6 +121,7 @@ class SmellPerceiver:
             known_air=air,
             weights=weights,
             learn_climate=config.climate == LEARN,
+            warm_up_s=config.warm_up_s,
             rails=False,  # the driver has judged them, and knows of the option `adc_rail`
         )
         if config.smell_state and Path(config.smell_state).exists() and clean is None:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from thymos.smell.frame import F64, Fault
 
-_RANGE = {"temperature": (-40.0, 85.0), "humidity": (0.0, 100.0), "pressure": (300.0, 1100.0)}
+RANGE = {"temperature": (-40.0, 85.0), "humidity": (0.0, 100.0), "pressure": (300.0, 1100.0)}
 """What the sensors of air measure at all (BME680 data sheet, table 1); degC, percent, hPa."""
 _OHM = {"ohm": 1.0, "kohm": 1e3}
 _MOST_NAMED = 6
-_LARGE = 2e9
+_LARGE, _MOST = 2e9, 1e12
 _FAULTS = (
     Fault.NONE,
     Fault.STUCK,
@@ -29,10 +29,11 @@ _FAULTS = (
     Fault.MISSING,
     Fault.OUT_OF_RANGE,
     Fault.STUCK,
+    Fault.OUT_OF_RANGE,
 )
 """What each code means. Of several reasons the one that comes later here is told, except that
-the last two are about channels of the air, which have no others."""
-_STUCK, _NO_RESISTANCE, _END, _OHM_END, _SENTINEL, _MISSING, _AIR, _AIR_STUCK = range(1, 9)
+the two before the last are about channels of the air, which have no others."""
+_STUCK, _NO_RESISTANCE, _END, _OHM_END, _SENTINEL, _MISSING, _AIR, _AIR_STUCK, _HUGE = range(1, 10)
 
 
 class Validity:
@@ -44,6 +45,7 @@ class Validity:
       nothing higher was seen
     * a resistance of 0 or less, and the rails of BME68x: 12946860 ohm (BME680), 102400000 ohm
       and 5684.846 ohm (converter at 0 and at 1023 in the widest and narrowest range of a BME688)
+    * more than 1e12 of any unit
     * a resistance that repeats to the last digit `STUCK` times: the sensor hangs
     * air that no such sensor can measure; 0 and 100 % humidity are what a hanging one says
 
@@ -73,7 +75,7 @@ class Validity:
         self._ohm = np.array([one in _OHM for one in units], dtype=np.bool_)
         self._to_ohm = np.array([_OHM.get(one, 1.0) for one in units])
         self._any_adc, self._any_ohm = bool(self._adc.any()), bool(self._ohm.any())
-        limits = np.array([_RANGE[name] for name in climate]).reshape(-1, 2)
+        limits = np.array([RANGE[name] for name in climate]).reshape(-1, 2)
         self._low, self._high = limits[:, 0], limits[:, 1]
         self._wet = np.array([name == "humidity" for name in climate], dtype=np.bool_)
         self._top = 0.0
@@ -136,17 +138,19 @@ class Validity:
         sentinel = np.zeros(len(gas), dtype=np.bool_)
         if (gas > _LARGE).any():
             sentinel = np.isin(gas, self.SENTINELS)
+        huge = np.abs(gas) > _MOST
         if self._any_ohm:
             ohm = gas * self._to_ohm
             codes[self._ohm & (self._same[: self._gas] >= self.STUCK)] = _STUCK
             codes[self._ohm & (gas <= 0)] = _NO_RESISTANCE
             for rail in self.OHM_RAILS:
                 codes[self._ohm & (np.abs(ohm - rail) < 1e-6 * rail)] = _OHM_END
-        real = gas[~(missing | sentinel)]
+        real = gas[~(missing | sentinel | huge)]
         self._top = max(self._top, float(real.max()) if real.size else 0.0)
         if self._any_adc and self._top in self.RAILS:
             codes[self._adc & (gas == self._top)] = _END
         codes[sentinel] = _SENTINEL
+        codes[huge] = _HUGE
         codes[missing] = _MISSING
 
     def _judge_air(self, air: F64, codes: NDArray[np.int8]) -> None:
@@ -165,6 +169,7 @@ class Validity:
             _MISSING: "no value",
             _AIR: f"{value:g} is outside what it can measure",
             _AIR_STUCK: f"{value:g} is outside what it can measure",
+            _HUGE: f"{value:g} is more than a sensor can measure",
         }[code]
 
 

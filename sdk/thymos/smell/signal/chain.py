@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from thymos.errors import CalibrationError
+from thymos.errors import CalibrationError, FrameError
 from thymos.samples import NS_PER_S
 from thymos.smell.frame import F64, NAN, BaselineAir, Fault, Phase, SmellFrame
 from thymos.smell.signal.baseline import Baseline, Mode, response
@@ -179,7 +179,15 @@ class SmellSignal:
             air: Temperature and humidity at the reading, if measured.
             warming: The device says it has not settled.
             faults: What the device or its driver says of each channel, if anything.
+
+        Raises:
+            FrameError: There are more or fewer values than channels.
         """
+        if len(values) != len(self.names):
+            raise FrameError(
+                f"{len(values)} values for {len(self.names)} channels",
+                hint="give one for each gas channel, NaN where there is none",
+            )
         usable, note = self._validity.check(values)
         told = self._validity.faults if note or faults else _NONE * len(usable)
         if faults:
@@ -248,7 +256,7 @@ class SmellSignal:
 
     def _correct(self, t_ns: int, usable: F64, air: Air | None) -> tuple[F64, str]:
         """Bring a reading to the air of the baseline."""
-        if air is not None and np.isfinite(air.temperature) and np.isfinite(air.humidity):
+        if air is not None and air.known:
             self._air = (t_ns, air)
         if self._air is None or not 0 <= t_ns - self._air[0] <= HOLD_NS:
             return usable, "none"

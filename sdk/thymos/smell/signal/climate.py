@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from thymos.errors import CalibrationError
 from thymos.samples import NS_PER_S
 from thymos.smell.frame import F64
+from thymos.smell.validity import RANGE
 
 TERMS = 5
 MIN_TEMPERATURE_RANGE = 3.0
@@ -58,6 +59,12 @@ class Air:
 
     temperature: float
     humidity: float
+
+    @property
+    def known(self) -> bool:
+        """Whether both are what such sensors can measure."""
+        (cold, hot), (dry, wet) = RANGE["temperature"], RANGE["humidity"]
+        return cold < self.temperature < hot and dry < self.humidity < wet
 
 
 def absolute_humidity(temperature: Any, humidity: Any) -> Any:
