@@ -93,9 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=40, help="smells for each nose")
     runs = parser.parse_args().runs
-    print(
-        "| nose | taken for the onset | right order | wrong order | same time | nothing |"
-    )
+    print("| nose | taken for the onset | right order | wrong order | same time | nothing |")
     print("|---|---|---|---|---|---|")
     for rig in RIGS:
         counts = {name: Counter[str]() for name in WAYS}

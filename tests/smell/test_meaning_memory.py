@@ -142,6 +142,22 @@ def test_erasing_leaves_nothing(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_what_is_erased_while_it_runs_does_not_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    running = OdourMemory(path)
+    days(running, 4, odour("coffee"), sound("music"))
+    days(running, 4, odour("orange"), sound("music"))
+    running.notice(report(odour("smoke")))  # an episode is at hand
+    assert run("--erase", "coffee", "--file", str(path))[0] == 0
+    running.notice(report())
+    running.notice(report())
+    assert json.loads(path.read_text())["odours"].keys() == {"orange", "smoke"}
+    assert running.cues([odour("coffee")]) == []
+    assert run("--erase", "--file", str(path))[0] == 0
+    days(running, 1, odour("cocoa"))
+    assert json.loads(path.read_text())["odours"].keys() == {"cocoa"}
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "[]", "{", '{"schema": "other/1"}', "[" * 99_999, '{"schema": 1, "odours": {}}',

@@ -15,7 +15,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,8 +101,21 @@ class OdourMemory:
 
     def __init__(self, path: Path | str | None = None) -> None:
         self.path = Path(path).expanduser() if path else default_file()
-        self.odours: dict[str, Odour] = _read(self.path)
+        self.odours: dict[str, Odour] = {}
+        self._stamp: tuple[int, int] | None = None
         self._episode: _Episode | None = None
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the file anew if it changed: what was erased meanwhile is forgotten here too.
+
+        Raises:
+            ConfigError: The file is no memory, or cannot be read.
+        """
+        stamp = _stamp(self.path)
+        if stamp != self._stamp:
+            self.odours = _read(self.path) if stamp is not None else {}
+            self._stamp = stamp
 
     # -- using it
 
@@ -143,8 +156,9 @@ class OdourMemory:
         """Follow the windows of a live run; an episode is learnt when it is over.
 
         Raises:
-            ConfigError: The file cannot be written; what is known stays.
+            ConfigError: The file cannot be read or written.
         """
+        self.refresh()
         odour = _recognised(report.cues)
         name = meaning_of(str(odour.value)).name if odour is not None else ""
         episode = self._episode
@@ -167,6 +181,7 @@ class OdourMemory:
         """
         episode, self._episode = self._episode, None
         if episode is not None:
+            self.refresh()
             self.learn(episode.name, episode.came_with)
             self.save()
 
@@ -202,6 +217,7 @@ class OdourMemory:
             self._episode = None
             with _told(self.path):
                 self.path.unlink(missing_ok=True)
+            self._stamp = None
             return count
         gone = self.odours.pop(meaning_of(name).name or name, None)
         if gone is not None:
@@ -230,6 +246,16 @@ class OdourMemory:
                 Path(new).replace(self.path)
             finally:
                 Path(new).unlink(missing_ok=True)
+        self._stamp = _stamp(self.path)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What changes when a file is written anew; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
 
 
 def _read(path: Path) -> dict[str, Odour]:
@@ -251,7 +277,7 @@ def _read(path: Path) -> dict[str, Odour]:
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Any:
+def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as err:
