@@ -66,6 +66,26 @@ def test_no_value_is_nan(text: str) -> None:
     assert math.isnan(number(text))
 
 
+@pytest.mark.parametrize(
+    ("text", "ns"),
+    [
+        ("1970-01-01T00:00:01", 10**9),
+        ("1970-01-01 00:00:01.5Z", 1_500_000_000),
+        ("1970-01-01T01:00+01:00", 0),
+        ("1970-01-01T00:00:00.000000001-0030", 1_800_000_000_001),
+        ("1969-12-31T23:59:59", -(10**9)),
+    ],
+)
+def test_dates(text: str, ns: int) -> None:
+    assert to_ns(text, 10**9) == ns
+
+
+@pytest.mark.parametrize("text", ["2024-13-01T00:00:00", "2024-01-01", "2024-01-01T25:00:00", ""])
+def test_what_is_no_date(text: str) -> None:
+    with pytest.raises(ValueError, match="is no time"):
+        to_ns(text, 10**9)
+
+
 def test_times_are_exact() -> None:
     assert to_ns("1700000000.123456789", 10**9) == 1_700_000_000_123_456_789
     assert ns_written(1_700_000_000_123_456_789, 10**9, ".9f") == "1700000000.123456789"

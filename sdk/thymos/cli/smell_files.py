@@ -223,11 +223,11 @@ def _pairs(
 ) -> list[tuple[list[Path], Path]]:
     """Which inputs go into which file."""
     from thymos.smell.formats import FORMATS
-    from thymos.smell.formats.convert import OURS
+    from thymos.smell.formats.convert import OURS, stem_of
 
     if out.is_dir() and not (several and list(out.glob("*.parquet"))):
         ending = OURS.get(kind) or FORMATS[kind].suffixes[0]
-        places = [out / (path.name.split(".")[0] + ending) for path in inputs]
+        places = [out / (stem_of(path) + ending) for path in inputs]
         twice = next((p for p in places if places.count(p) > 1), None)
         if twice is not None:
             raise MediaError(f"two inputs would become '{twice}'", hint="convert them one by one")

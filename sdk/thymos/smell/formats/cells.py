@@ -14,7 +14,9 @@ MOST_CHARS = 400
 STYLE_CELLS = 60
 """So many numbers of a column tell how the others are written; one that is not is kept as text."""
 _FIXED = re.compile(r"-?\d+\.(\d+)")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+_DATE = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))? ?(Z|[+-]\d\d:?\d\d)?", re.ASCII
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SAME_DIGITS = 12
 """Conversion of units and back keeps so many digits, more than any sensor has."""
@@ -100,25 +102,28 @@ def to_ns(text: str, unit_ns: int) -> int:
         if abs(found) < 10**20 and "_" not in text:
             return int(found.to_integral_value())
     except (ArithmeticError, ValueError):
-        if _DATE.match(text.strip('"')):
-            return _date_ns(text.strip('"'))
+        date = _DATE.fullmatch(text.strip('"'))
+        if date is not None:
+            return _date_ns(date)
     raise ValueError(f"'{text[:20]}' is no time")
 
 
 def is_date(text: str) -> bool:
     """Whether a time is written as a date (ISO 8601)."""
-    return _DATE.match(text.strip('"')) is not None
+    return _DATE.fullmatch(text.strip('"')) is not None
 
 
-def _date_ns(text: str) -> int:
-    """A date as nanoseconds since 1970, to the microsecond; UTC where no zone stands."""
+def _date_ns(found: re.Match[str]) -> int:
+    """A date as nanoseconds since 1970; UTC where no zone stands."""
     try:
-        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        day = datetime.fromisoformat(f"{found[1]}T{found[2]}").replace(tzinfo=timezone.utc)
     except ValueError:
-        raise ValueError(f"'{text[:20]}' is no time") from None
-    zoned = found if found.tzinfo else found.replace(tzinfo=timezone.utc)
-    past = zoned - _EPOCH
-    return (past.days * 86400 + past.seconds) * 10**9 + past.microseconds * 1000
+        raise ValueError(f"'{found[0][:20]}' is no time") from None
+    past = day - _EPOCH
+    zone = found[4] or "Z"
+    minutes = 0 if zone == "Z" else int(zone[1:3]) * 60 + int(zone[-2:])
+    seconds = past.days * 86400 + past.seconds - (-60 if zone[0] == "-" else 60) * minutes
+    return seconds * 10**9 + int((found[3] or "").ljust(9, "0"))
 
 
 def ns_written(t_ns: int, unit_ns: int, style: str) -> str:

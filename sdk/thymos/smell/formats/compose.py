@@ -36,6 +36,7 @@ _ABSOLUTE_NS = 10**9 * NS
 """Times after this (2001) are dates, not times since a start."""
 MOST_NOSES = 64
 MOST_GAPS = 10_000
+MOST_LABELS = 1000
 
 Frames = Callable[[], Iterable[SmellFrame]]
 
@@ -75,7 +76,9 @@ def overview(frames: Iterable[SmellFrame]) -> Overview:
             found.noses.append(frame.nose)
         if len(found.noses) > MOST_NOSES:
             raise FormatError(Path("-"), f"more than {MOST_NOSES} noses", hint="convert one by one")
-        found.labels += [o.name for o in frame.odorants if o.name not in found.labels]
+        for odorant in frame.odorants[: MOST_LABELS - len(found.labels)]:
+            if odorant.name not in found.labels:
+                found.labels.append(odorant.name)
         if not found.rows:
             found.start_ns = frame.t_ns
         elif frame.t_ns > last and len(gaps) < MOST_GAPS:

@@ -26,6 +26,7 @@ NATIVE = {
 }
 """Endings that stand for one foreign format."""
 FRAME_MESSAGE = "thymos_msgs/msg/SmellFrame"
+_ENDINGS = {*OURS.values(), *(e for one in FORMATS.values() for e in one.suffixes if e)}
 _TOLD = 500
 
 
@@ -93,11 +94,17 @@ def files_in(path: Path) -> list[Path]:
     """
     if not path.is_dir() or own_kind(path) or (look(path).is_bag and topics_of(path, ARRAY)):
         return [path]
-    endings = {*OURS.values(), *(e for one in FORMATS.values() for e in one.suffixes if e)}
-    found = [p for p in sorted(path.rglob("*")) if p.is_file() and p.suffix.lower() in endings]
+    found = [p for p in sorted(path.rglob("*")) if p.is_file() and p.suffix.lower() in _ENDINGS]
     if not found:
         raise MediaError(f"'{path}' holds no file of a nose", hint="name the files themselves")
     return found
+
+
+def stem_of(path: Path) -> str:
+    """Name of a file without its endings: `lemon.2075d7ff7846.csv.csv` is `lemon.2075d7ff7846`."""
+    while path.suffix.lower() in _ENDINGS:
+        path = path.with_suffix("")
+    return path.name
 
 
 def own_kind(path: Path) -> str:

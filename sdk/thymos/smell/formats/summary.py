@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from thymos.smell.check import Checker
-from thymos.smell.formats.base import AIR, Damage
+from thymos.smell.formats.base import AIR, Damage, FormatError
 from thymos.smell.formats.bme_config import Settings
 from thymos.smell.formats.uci_drift import FeatureTable
 from thymos.smell.frame import Fault, Nose, SmellFrame, TimeSource
@@ -20,6 +20,7 @@ from thymos.smell.validity import Validity
 
 MOST_GAPS = 20_000
 MOST_LABELS = 100
+MOST_NOSES = 1000
 NS = 1_000_000_000
 
 
@@ -238,6 +239,8 @@ def _watch_of(nose: Nose, watches: list[tuple[Nose, _Watch]]) -> _Watch:
     """The watch of a nose; equal noses share one, however many objects tell of them."""
     found = next((watch for known, watch in watches if known is nose), None)
     found = found or next((watch for known, watch in watches if known == nose), None)
+    if found is None and len(watches) >= MOST_NOSES:
+        raise FormatError(Path("-"), f"more than {MOST_NOSES} noses", hint="look at parts of it")
     if found is None:
         found = _Watch(nose)
         watches.append((nose, found))
