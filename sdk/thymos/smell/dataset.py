@@ -165,6 +165,11 @@ class DatasetWriter:
         for file in self._files.values():
             file.discard()
 
+    @property
+    def sessions(self) -> dict[str, int]:
+        """How many sessions each split has."""
+        return dict(sorted(Counter(s.split for s in self._sessions.values()).items()))
+
     def _file(self, split: str, channels: tuple[str, ...]) -> FrameFile:
         key = (split, channels)
         file = self._files.pop(key, None)
