@@ -146,6 +146,15 @@ def test_there_and_back(smellnet: Path, tmp_path: Path, names: tuple[str, ...], 
         assert "odorants" in told["not_kept"]
 
 
+def test_a_gas_array_says_what_it_cannot_hold(smellnet: Path, tmp_path: Path) -> None:
+    code, out = run("convert", smellnet, tmp_path / "a.mcap", "--to", "gas-bag", "--json")
+    assert code == 0
+    (told,) = json.loads(out)
+    assert {"odorants", "session", "further columns"} <= set(told["not_kept"])
+    code, (told,) = checked(tmp_path / "a.mcap")
+    assert (code, told["format"], told["rows"]) == (0, "gas-bag", 40)
+
+
 def test_several_inputs_become_one_set_or_a_folder(smellnet: Path, tmp_path: Path) -> None:
     smellnet = smellnet.rename(tmp_path / "mint.0a1b2c3d4e5f.csv.csv")
     other = smellnet.with_name("tea_2.csv")

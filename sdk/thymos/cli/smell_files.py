@@ -253,6 +253,7 @@ def _refuse_to_replace(pairs: list[tuple[list[Path], Path]], force: bool) -> Non
 def _progress() -> Iterator[Callable[[str, int], None]]:
     """A line of progress on stderr that goes when it is done."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=stderr, transient=True) as bar:
+    quiet = not stderr.is_terminal
+    with Progress(*columns, console=stderr, transient=True, disable=quiet) as bar:
         task = bar.add_task("reading", total=None)
         yield lambda name, rows: bar.update(task, description=f"{name}: {rows:,} rows")

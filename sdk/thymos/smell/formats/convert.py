@@ -9,9 +9,9 @@ from typing import Any
 
 from thymos.errors import MediaError
 from thymos.smell.formats import FORMATS, read, sniff, write
-from thymos.smell.formats.bags import ARRAY, read_frames, topics_of, write_frames
+from thymos.smell.formats.bags import ARRAY, GasBags, read_frames, topics_of, write_frames
 from thymos.smell.formats.base import FormatError
-from thymos.smell.formats.compose import exchange, own_csv
+from thymos.smell.formats.compose import exchange, overview, own_csv
 from thymos.smell.formats.opening import look
 from thymos.smell.formats.uci_drift import FeatureTable, UciCsv, UciLibsvm
 from thymos.smell.frame import SmellFrame
@@ -209,7 +209,10 @@ def _made(
         return own_csv(frames)
     if to == "exchange":
         return exchange(frames)
-    return FORMATS[to].from_frames(frames()), []
+    lost = []
+    if to == GasBags.name:  # any readings fit into it, in part
+        lost = sorted(overview(frames()).told - {"sensor models"})
+    return FORMATS[to].from_frames(frames()), lost
 
 
 def _features(table: FeatureTable, to: str) -> FeatureTable:
