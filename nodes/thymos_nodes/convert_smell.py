@@ -120,10 +120,7 @@ def sample_from(m: Any, stream: str, noses: dict[int, Nose]) -> tuple[Sample, St
     if hasattr(m, "sensors"):
         frame = olfaction.frame_from(m)
     else:
-        number = int(m.info_id)
-        if number not in noses:
-            noses[number] = message.bare_nose(m)
-        frame = message.frame_from(m, noses[number])
+        frame = message.frame_from(m, message.nose_named(m, noses))
     if not 0 < frame.values.size <= message.MAX_CHANNELS:
         raise FrameError(f"a frame of {frame.values.size} channels")
     return sample_of(frame, stream), spec_of(frame.nose, stream)

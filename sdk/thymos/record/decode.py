@@ -252,7 +252,7 @@ READS: dict[str, tuple[Kind, Decoder]] = {
     "audio_common_msgs/msg/AudioData": (Kind.AUDIO, _plain_audio),
     "audio_common_msgs/msg/AudioDataStamped": (Kind.AUDIO, _stamped_audio),
     "audio_common_msgs/msg/AudioStamped": (Kind.AUDIO, _stamped_audio),
-    FRAME: (Kind.GAS, partial(smell, {})),
+    FRAME: (Kind.GAS, lambda m, sound: smell({}, m, sound)),  # `MessageReader` knows its nose
     "thymos_msgs/msg/GasArray": (Kind.GAS, gas_array),  # of Thymos before SmellFrame
     "olfaction_msgs/msg/GasSensorArray": (Kind.GAS, gas_sensor_array),
 }

@@ -11,16 +11,13 @@ from thymos.record.messages import AudioFormat, Decoded, stamp_of
 from thymos.samples import Flag
 from thymos.smell import olfaction
 from thymos.smell.frame import Nose, SmellFrame
-from thymos.smell.message import bare_nose, frame_from
+from thymos.smell.message import frame_from, nose_named
 from thymos.smell.stream import sample_of, spec_of
 
 
 def smell(noses: dict[int, Nose], m: Any, _: AudioFormat) -> Decoded:
     """thymos_msgs/SmellFrame of one of `noses`, which grow where one is not described."""
-    number = int(m.info_id)
-    if number not in noses:  # its SmellInfo is not in the recording
-        noses[number] = bare_nose(m)
-    return _decoded(frame_from(m, noses[number]))
+    return _decoded(frame_from(m, nose_named(m, noses)))
 
 
 def _decoded(frame: SmellFrame) -> Decoded:

@@ -31,11 +31,8 @@ from thymos.samples import (
     frozen,
 )
 from thymos.smell.frame import Nose
-from thymos.smell.message import FRAME, INFO, nose_from
+from thymos.smell.message import FRAME, INFO, MAX_NOSES, nose_from
 from thymos.smell.stream import sample_of
-
-MAX_NOSES = 1000
-"""Descriptions read of one topic."""
 
 
 def noses_of(bag: Bag) -> dict[int, Nose]:

@@ -33,6 +33,8 @@ from thymos.smell.schema import dumps, nose_to_dict
 FRAME, INFO = "thymos_msgs/msg/SmellFrame", "thymos_msgs/msg/SmellInfo"
 MAX_CHANNELS = 1024
 """Nothing larger is believed: a message comes from anybody."""
+MAX_NOSES = 1000
+"""Noses of one stream that are remembered."""
 ALL_FLAGS = 63
 """Bits of `Flag`; others are of a later version and mean nothing here."""
 _AIR = {
@@ -205,6 +207,21 @@ def bare_nose(m: Any) -> Nose:
         air=tuple(n for n, field in _AIR.items() if not np.isnan(getattr(m, field))),
         frame_id=str(m.header.frame_id),
     )
+
+
+def nose_named(m: Any, noses: dict[int, Nose]) -> Nose:
+    """The nose of a frame: described, or what the first frame with its id told (kept in `noses`).
+
+    Raises:
+        FrameError: The message contradicts itself.
+    """
+    number = int(m.info_id)
+    found = noses.get(number)
+    if found is None:
+        found = bare_nose(m)
+        if len(noses) < MAX_NOSES:
+            noses[number] = found
+    return found
 
 
 def frame_from(m: Any, nose: Nose) -> SmellFrame:
