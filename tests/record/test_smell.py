@@ -229,3 +229,42 @@ def test_a_message_that_contradicts_itself_is_refused() -> None:
     info.version = "2.0"
     with pytest.raises(FrameError, match=r"version '2.0'"):
         nose_from(info)
+
+
+def test_an_old_bag_without_definitions_is_read_too(tmp_path: Path) -> None:
+    """As `ros2 bag record` of ROS 2 Humble left it: sqlite, no definitions inside."""
+    from rosbags.rosbag2 import Writer
+
+    store, name = typestore(), "thymos_msgs/msg/GasArray"
+    header = MAKE.message(
+        "std_msgs/msg/Header",
+        stamp=MAKE.message("builtin_interfaces/msg/Time", sec=7, nanosec=5),
+        frame_id="enose_link",
+    )
+    message = store.types[name](
+        header=header,
+        sensor_model="GM",
+        channel_names=["NO2", "CO"],
+        unit="adc",
+        values=np.array([5.0, 6.0]),
+        valid=np.array([True, False]),
+        reasons=["", "saturated"],
+        temperature=float("nan"),
+        humidity=float("nan"),
+        pressure=float("nan"),
+        warmup=True,
+        sequence=3,
+        flags=0,
+        note="",
+    )
+    with Writer(tmp_path / "bag", version=8) as bag:
+        to = bag.add_connection("/enose/data", name, typestore=store)
+        bag.write(to, 7 * S, bytes(store.serialize_cdr(message, name)))
+    source = open_recording(tmp_path / "bag").sources["enose"]
+    (found,) = read_all(source)
+    assert np.array_equal(found.payload, [5.0, np.nan], equal_nan=True)
+    assert (found.seq, found.t_ns, found.flags) == (3, 7 * S + 5, Flag.WARMUP)
+    assert found.note == "saturated"
+    made = frame_of(found, source.spec)
+    assert made.faults == (Fault.NONE, Fault.MISSING)
+    assert [channel.unit for channel in made.nose.channels] == ["adc", "adc"]
