@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -176,3 +179,16 @@ def test_a_store_that_cannot_be_written_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("THYMOS_CALIBRATION", str(tmp_path / "file"))
     error = refusal("teach", "tea", "--enose", nose("coffee"))
     assert "THYMOS_CALIBRATION" in error.hint
+
+
+def test_ctrl_c_teaches_nothing():
+    command = [sys.executable, "-m", "thymos", "smell", "teach", "tea", "--enose", "sim:"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        first = child.stderr.readline()
+        assert "clean air" in first
+        child.send_signal(signal.SIGINT)
+        rest = child.stderr.read()
+    assert child.returncode == 1
+    assert "nothing was taught" in rest
+    assert json.loads(run("taught", "--json")) == []
