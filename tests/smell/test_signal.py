@@ -391,6 +391,7 @@ def test_features_of_the_smell_that_is_there() -> None:
     ethanol = CHANNELS.index("C2H5OH")
     assert vector.shape == (6, 8)
     assert vector[ethanol, 0] == max(vector[:, 0])
+    assert vector[ethanol, 0] == pytest.approx(1.2, abs=0.1)  # from clean air to the peak
     assert (vector[ethanol, 2:5] > 0).all()
     assert (vector[ethanol, 5:] < 0).all()
     assert state.phase in (Phase.RECOVERY, Phase.BASELINE)

@@ -154,6 +154,7 @@ class SmellSignal:
         self.reference = known_air
         self._fresh: Baseline | None = None
         self._past: deque[tuple[int, F64]] = deque(maxlen=READINGS_ON)
+        self._flat: tuple[int, F64] | None = None
         self._slope = Differences()
         self._times: deque[int] = deque(maxlen=64)
         self._rise: Rise | None = None
@@ -294,10 +295,14 @@ class SmellSignal:
         if found is not None:
             self._rise = Rise(found.onset_ns, len(answer))
             self._sniff, self._fitted = Sniff(len(answer)), None
+            if self._flat is not None and self._flat[0] == found.flat_ns:
+                self._sniff.update(*self._flat)  # a sniff begins in clean air
             for then_ns, before in self._past:
                 self._rise.take(then_ns, before)
                 self._sniff.update(then_ns, before)
-        elif odour is not None and self._sniff is not None and self._rise is not None:
+        elif odour is None:
+            self._flat = (t_ns, answer) if self.phases.flat_ns == t_ns else self._flat
+        elif self._sniff is not None and self._rise is not None:
             self._sniff.update(t_ns, answer)
             if odour.fading_ns is None and self._rise.take(t_ns, answer):
                 noise = self.baseline.threshold_noise()

@@ -23,10 +23,6 @@ from thymos.smell.frame import F64
 from thymos.smell.signal.phase import FADING, HIGH, SMOOTH_NS, Odour
 
 RISE_TAU_S = (5.0, 60.0)
-DECAY_TAU_S = (60.0, 300.0)
-FAST_TAU_S, SLOW_TAU_S = (15.0, 25.0), (45.0, 60.0)
-FAST_SHARE = 0.5
-"""Of the recovery that is fast; not in the source, taken as even."""
 TAU_GRID_S = np.geomspace(0.5, 120.0, 24)
 MIN_READINGS = 8
 ENOUGH_READINGS = 16
@@ -63,27 +59,6 @@ class Moment:
         """Earliest and latest capture time, so many deviations away, never after a reading."""
         far_ns = deviations * self.spread_ns
         return min(self.t_ns - far_ns, latest_ns), min(self.t_ns + far_ns, latest_ns)
-
-
-def first_order(t_s: F64, tau_s: float) -> F64:
-    """Answer to a step at 0, share of its final value [n]."""
-    return np.where(t_s > 0, -np.expm1(-np.maximum(t_s, 0) / tau_s), 0.0)
-
-
-def second_order(t_s: F64, tau_s: float, chamber_s: float) -> F64:
-    """The same behind a chamber that fills with a time constant of its own [n]."""
-    if abs(tau_s - chamber_s) < 1e-6 * tau_s:
-        t = np.maximum(t_s, 0) / tau_s
-        return np.asarray(1.0 - (1.0 + t) * np.exp(-t))
-    t = np.maximum(t_s, 0)
-    slow, fast = tau_s * np.exp(-t / tau_s), chamber_s * np.exp(-t / chamber_s)
-    return np.asarray(1.0 - (slow - fast) / (tau_s - chamber_s))
-
-
-def recovery(t_s: F64, fast_s: float, slow_s: float, share: float = FAST_SHARE) -> F64:
-    """What is left of a response so long after the smell ended, share of it [n]."""
-    t = np.maximum(t_s, 0)
-    return np.asarray(share * np.exp(-t / fast_s) + (1 - share) * np.exp(-t / slow_s))
 
 
 @lru_cache(maxsize=256)

@@ -85,6 +85,7 @@ class PhaseMachine:
         odour: The smell that is there, or the last one; None before the first.
         quiet_ns: Clean air counted since the last smell, gap, backward stamp or restart.
         quiet_since_ns: Stamp of the reading at which that count began.
+        flat_ns: Stamp of the last reading that showed nothing, see `Odour`.
     """
 
     def __init__(self) -> None:
@@ -94,7 +95,7 @@ class PhaseMachine:
         self._above: list[int] = []
         self._last_ns: int | None = None
         self._smelt_ns: int | None = None
-        self._flat_ns: int | None = None
+        self.flat_ns: int | None = None
 
     @property
     def current(self) -> Odour | None:
@@ -133,7 +134,7 @@ class PhaseMachine:
     def interrupt(self) -> None:
         """Something hid the air (a warm-up, a restart): the count of clean air begins anew."""
         self.quiet_ns, self.quiet_since_ns, self._last_ns = 0, None, None
-        self._above, self._flat_ns = [], None
+        self._above, self.flat_ns = [], None
 
     def update(self, t_ns: int, level: float) -> Odour | None:
         """Take the strength of a reading; returns a smell that has just been found.
@@ -149,7 +150,7 @@ class PhaseMachine:
         self._last_ns = t_ns
         if before is None or not 0 <= step <= GAP_NS:
             self.quiet_ns, self.quiet_since_ns, self._above = 0, None, []
-            step, self._flat_ns = 0, None
+            step, self.flat_ns = 0, None
         clean = not self._above
         odour = self.current
         if odour is not None:
@@ -166,14 +167,14 @@ class PhaseMachine:
     def _begin(self, t_ns: int, level: float) -> Odour | None:
         if not level > 1.0:
             self._above = []
-            self._flat_ns = t_ns if level < CLEARED else self._flat_ns
+            self.flat_ns = t_ns if level < CLEARED else self.flat_ns
             return None
         self._above.append(t_ns)
         if len(self._above) < READINGS_ON:
             return None
         onset = self._above[0]
         self._above = []
-        self.odour = Odour(onset, self._flat_ns, t_ns, t_ns, level, level, t_ns)
+        self.odour = Odour(onset, self.flat_ns, t_ns, t_ns, level, level, t_ns)
         return self.odour
 
     def _track(self, odour: Odour, t_ns: int, level: float) -> None:
