@@ -332,7 +332,11 @@ def test_the_checker_tells_where_and_how_often() -> None:
     later = replace(FULL, seq=8, t_ns=FULL.t_ns + 1)
     for frame in (FULL, later, later, replace(FULL, seq=9), replace(FULL, seq=0, session="b")):
         checker.add(frame)
-    assert checker.frames == 5
+    other = replace(NOSE, serial="43")  # readings of several noses may alternate
+    for i in range(3):
+        for nose in (replace(NOSE, serial="44"), other):
+            checker.add(replace(FULL, seq=i, t_ns=i, nose=nose))
+    assert checker.frames == 11
     assert checker.found == {"seq does not grow": (2, 1), "time goes back": (3, 1)}
 
 

@@ -13,6 +13,7 @@ from thymos.smell.frame import Fault, Nose, SmellFrame
 _AIR_RANGE = {"temperature": (-100.0, 200.0), "humidity": (0.0, 110.0), "pressure": (1.0, 2000.0)}
 _SENTINELS = (4294967295.0, 2147483647.0)
 _MOST = 100
+_MOST_STREAMS = 100_000
 
 
 class Checker:
@@ -27,22 +28,24 @@ class Checker:
     def __init__(self) -> None:
         self.frames = 0
         self.found: dict[str, tuple[int, int]] = {}
-        self._last: SmellFrame | None = None
+        self._last: dict[tuple[str, str, str], tuple[int, int]] = {}
 
     def add(self, frame: SmellFrame) -> None:
-        """Check one frame, and that it follows the one before."""
-        last, at = self._last, self.frames
+        """Check one frame, and that it follows the one before of its nose and session."""
+        at = self.frames
         words = problems(frame)
-        if last is not None and last.nose == frame.nose and last.session == frame.session:
-            if frame.seq <= last.seq:
-                words.append("seq does not grow")
-            if frame.t_ns < last.t_ns:
-                words.append("time goes back")
+        key = (frame.nose.model, frame.nose.serial, frame.session)
+        if key in self._last:
+            seq, t_ns = self._last[key]
+            words += ["seq does not grow"] * (frame.seq <= seq)
+            words += ["time goes back"] * (frame.t_ns < t_ns)
+        if key in self._last or len(self._last) < _MOST_STREAMS:
+            self._last[key] = (frame.seq, frame.t_ns)
         for text in words:
             first, count = self.found.get(text, (at, 0))
             if text in self.found or len(self.found) < _MOST:
                 self.found[text] = (first, count + 1)
-        self._last, self.frames = frame, at + 1
+        self.frames = at + 1
 
 
 def problems(frame: SmellFrame) -> list[str]:
