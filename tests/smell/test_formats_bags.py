@@ -79,7 +79,7 @@ def test_a_bag_without_gas_is_refused(tmp_path: Path) -> None:
         kind = "std_msgs/msg/String"
         to = out.add_connection("/text", kind, typestore=store)
         out.write(to, 1, store.serialize_cdr(store.types[kind](data="x"), kind))
-    with pytest.raises(FormatError, match="no file of a nose that is known"):
+    with pytest.raises(FormatError, match="without readings of a nose"):
         formats.read(path)
 
 

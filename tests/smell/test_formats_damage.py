@@ -62,7 +62,9 @@ def refusal(path: Path) -> FormatError:
         (b"t_s,NO2\r1,2\r2,3\r", "single carriage returns"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "NUL byte"),
         (b"1,2,3\n4,5,6\n", "no file of a nose that is known"),
-        (b"hello world\n", "holds a header and no row"),
+        (b"hello world\n", "no file of a nose that is known"),
+        (b"Once upon a time in a land of noses, one smelt tea.\n", "no file of a nose"),
+        (b"{\n1\n}\n", "no file of a nose"),
         (b"t_s,NO2\n", "holds a header and no row"),
         (b"t_s,NO2,CO,NO2\n1,2,3,4\n", r"column 'NO2' stands twice \(columns 2 and 4\)"),
         (b"t_s,NO2\n" + b"9" * 2_000_000, "longer than 1048576 characters"),
@@ -76,7 +78,7 @@ def test_what_is_no_recording_is_refused(tmp_path: Path, content: bytes, said: s
 def test_missing_and_folder(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="there is no file"):
         formats.read(tmp_path / "no.csv")
-    with pytest.raises(FormatError, match="no file of a nose"):
+    with pytest.raises(FormatError, match="without readings of a nose"):
         formats.read(tmp_path)
 
 

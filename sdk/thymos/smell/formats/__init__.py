@@ -69,6 +69,12 @@ def sniff(path: Path | str) -> Format:
     head = look(path)
     kinds = _ALL[:1] if head.is_bag else _ALL[1:]
     found = next((one for one in kinds if one.sniff(head)), None)
+    if found is None and head.is_bag:
+        raise FormatError(
+            path,
+            "is a folder or recording without readings of a nose",
+            hint="olfaction_msgs/GasSensorArray or thymos_msgs/SmellFrame are needed in it",
+        )
     if found is None and path.suffix.lower() == ".json":
         raise FormatError(path, "is no log of a board", hint="give the CSV that it describes")
     if found is None:

@@ -15,7 +15,7 @@ from thymos.smell.formats.base import Dialect, FormatError, Row
 from thymos.smell.formats.cells import NAN_WORDS, is_date, number
 from thymos.smell.formats.columns import MOST_HPA, Columns, plain, read_header
 from thymos.smell.formats.delimited import unquoted
-from thymos.smell.formats.opening import Head
+from thymos.smell.formats.opening import Head, is_told
 from thymos.smell.formats.tables import NS, Plan, TableFormat
 from thymos.smell.frame import Channel, Nose, Odorant
 
@@ -23,6 +23,9 @@ MAX_STEP_S = 20.0
 """No nose is slower than this; a larger step is in milliseconds."""
 _MS = 1_000_000
 MOST_CHANNELS = 256
+MOST_WORDS = 6
+"""So many words may be the name of a column."""
+MOST_HEAD = 50
 _LABELS = ("label", "substance", "odour", "odor", "odorant", "class")
 """Columns that say what was smelt."""
 
@@ -74,10 +77,14 @@ class NamedCsv(TableFormat):
     suffixes: tuple[str, ...] = (".csv", ".tsv", ".txt")
 
     def sniff(self, head: Head) -> bool:
-        """A first line of words, with a gas channel among them."""
+        """A first line of names, with a gas channel among them; prose is none."""
         names = self.names_of(head)
-        words = [name for name in names if _is_word(name)]
-        return len(words) == len(names) > 0 and bool(read_header(names).gas)
+        if not names or not all(map(_is_name, names)) or not read_header(names).gas:
+            return False
+        if self.delimiter(head) != " " or len(names) == 1:
+            return True
+        rows = [line.split() for line in head.text.split("\n")[:MOST_HEAD] if is_told(line)][1:]
+        return any(len(row) == len(names) and not any(map(_is_name, row)) for row in rows)
 
     def names_of(self, head: Head) -> tuple[str, ...]:
         """The cells of the first line."""
@@ -142,8 +149,9 @@ def _odour(cell: str) -> tuple[Odorant, ...]:
     return (Odorant(name),) if name else ()
 
 
-def _is_word(name: str) -> bool:
-    if not name:
+def _is_name(name: str) -> bool:
+    """Whether a cell may be the name of a column: no number, no sentence, no bracket of JSON."""
+    if not name or name[0] in "{[<" or len(name.split()) > MOST_WORDS:
         return False
     try:
         float(name)
