@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +193,7 @@ class UciLibsvm(_DriftFormat):
         def rows() -> Iterator[Row]:
             damage.rows, damage.places = 0, []
             kept, before = 0, ""
+            last: Row | None = None
             for seq, (n, text) in enumerate(lines(path)):
                 if not text.strip():
                     before += text
@@ -206,8 +207,12 @@ class UciLibsvm(_DriftFormat):
                     damage.add(n, str(err))
                     continue
                 kept += 1
-                yield Row(n, seq, cells, (before + layout[0], *layout[1:]))
+                if last is not None:
+                    yield last
+                last = Row(n, seq, cells, (before + layout[0], *layout[1:]))
                 before = ""
+            if last is not None:  # empty lines at the end belong to it
+                yield replace(last, layout=(*last.layout[:-1], last.layout[-1] + before))
 
         return FeatureTable(self.name, NAMES, columns, "", rows, path, damage=damage)
 
