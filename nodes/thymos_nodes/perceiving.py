@@ -134,7 +134,7 @@ class Perceiving:
             try:
                 self._handle(item)
             except Exception as err:  # noqa: BLE001  one sample or window is lost, told, and on
-                self._pipeline.note(f"perception failed: {type(err).__name__}: {err}")
+                self._pipeline.remarks.note(f"perception failed: {type(err).__name__}: {err}")
 
     def _handle(self, item: Item | None) -> None:
         if isinstance(item, Sample):
@@ -199,5 +199,5 @@ class Perceiving:
             complete=complete,
             sources=[source_info(spec) for spec in self._pipeline.streams.values()],
             latency_ms=made.latency_ms,
-            notes=(*self._pipeline.notes, *made.notes, *faults),
+            notes=(*self._pipeline.remarks.notes, *made.notes, *faults),
         )

@@ -307,7 +307,7 @@ class PerceptionNode(ThymosNode):
         run, now = self._run, wall_ns()
         if run is None:
             return []
-        notes = self._pipeline.notes if self._pipeline is not None else ()
+        notes = self._pipeline.remarks.notes if self._pipeline is not None else ()
         windows = Task(
             "windows",
             values={

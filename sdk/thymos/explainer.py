@@ -62,7 +62,7 @@ def explain(
         for stream, reason in absent.items():
             pipeline.state_absent(stream, reason)
         for text in notes:
-            pipeline.note(text)
+            pipeline.remarks.note(text)
         stop = stop or threading.Event()
         pace = None if rate is None else _by_the_clock(rate, stop)
         yield from run_offline(sources, pipeline, stop=stop, pace=pace)

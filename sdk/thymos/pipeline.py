@@ -23,15 +23,15 @@ from thymos.estimate import Estimate, number, source_info
 from thymos.events import Observer
 from thymos.fanout import Fanout
 from thymos.perceive.base import Perceiver
-from thymos.perceive.threads import PerceiverSlot
+from thymos.perceive.crew import Crew
+from thymos.perceive.threads import Found
 from thymos.reason.base import Evidence, Reasoner
+from thymos.remarks import Remarks
 from thymos.respond.aloud import Aloud
 from thymos.respond.base import Responder, Speaker
 from thymos.samples import Sample, StreamSpec
 from thymos.smell.frame import SmellFrame
 from thymos.smell.meaning.keeper import Keeper
-
-MAX_NOTES = 32  # a report states what is lacking; it is not a log
 
 
 class Pipeline:
@@ -53,6 +53,7 @@ class Pipeline:
     Attributes:
         config: The settings.
         tell: Tells all observers.
+        remarks: What is degraded (`note`), and what happened (`event`).
         slots: The perceivers at work, in the order in which they were started.
         streams: Announced streams by name.
         absent: Streams that do not exist, with the reason.
@@ -74,8 +75,7 @@ class Pipeline:
     ) -> None:
         self.config = config or Config()
         self.tell = Fanout(observers)
-        self._given_perceivers = perceivers
-        self._waiting: list[Perceiver] | None = None
+        self.remarks = Remarks(self.tell.on_note)
         self._reasoner = reasoner
         self._responder = responder
         self._aloud = Aloud(self.config, speaker, answer_dir, play=play)
@@ -86,15 +86,19 @@ class Pipeline:
         self.late: Counter[str] = Counter()
         """Samples that came after their window had been given out, by stream."""
         self._lock = threading.Lock()
-        self.slots: list[PerceiverSlot] = []
         self.streams: dict[str, StreamSpec] = {}
         self.absent: dict[str, str] = {}
-        self._notes: list[str] = []
-        self._events: list[str] = []
         self._alerts = Alerts(lambda: self._stages()[1], self._aloud, self._alerted)
-        self._on_danger = on_danger or self._alerts.warn
-        self._on_frame = on_frame
-        self._smells = Keeper(self.config.smell, self.note)
+        self._crew = Crew(
+            self.config,
+            perceivers,
+            self.remarks.note,
+            on_anchors=self._on_anchors if self._anchored else None,
+            on_danger=on_danger or self._alerts.warn,
+            on_frame=on_frame,
+        )
+        self.slots = self._crew.slots
+        self._smells = Keeper(self.config.smell, self.remarks.note)
         self._origin_ns: int | None = None  # start of the first window: 0 s in texts
 
     # -- stages that need models are built on first use, so that errors come from one place
@@ -124,7 +128,7 @@ class Pipeline:
         try:
             self._aloud.prepare()
         except ThymosError as err:
-            self.note(f"answers are not spoken: {err} ({err.hint})")
+            self.remarks.note(f"answers are not spoken: {err} ({err.hint})")
 
     def _stages(self) -> tuple[Reasoner, Responder]:
         if self._reasoner is None or self._responder is None:
@@ -136,41 +140,15 @@ class Pipeline:
     def _remark(self) -> None:
         """What a backend has to say of itself, also what it found out while it ran."""
         for text in getattr(self._reasoner, "remarks", ()):
-            self.note(text)
+            self.remarks.note(text)
 
     def learn_smells(self) -> None:
         """Remember from now on what accompanies a smell, if the settings ask for it (live)."""
         self._smells.learns = True
 
-    def note(self, text: str) -> None:
-        """Say that something is degraded: in every later report, and to the observers."""
-        if text not in self._notes and len(self._notes) < MAX_NOTES:
-            self._notes.append(text)
-            self.tell.on_note(text)
-
-    def event(self, text: str) -> None:
-        """Say that something happened (a device was lost, or is back), however often it happens.
-
-        It stands in the next report and is told to the observers.
-        """
-        with self._lock:
-            if len(self._events) < MAX_NOTES:
-                self._events.append(text)
-        self.tell.on_note(text)
-
-    def _take_events(self) -> list[str]:
-        with self._lock:
-            told, self._events = self._events, []
-        return told
-
     def _too_late(self, sample: Sample, why: str) -> None:
         self.late[sample.stream] += 1
         self._untold.append((sample, why))
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What is degraded, as told to `note`."""
-        return tuple(self._notes)
 
     def add_stream(self, spec: StreamSpec, *, perceive: bool = True) -> None:
         """Announce a stream and start the perceivers of its kind.
@@ -197,29 +175,7 @@ class Pipeline:
 
     def start_perceivers(self, spec: StreamSpec) -> None:
         """Start the perceivers of a stream's kind (loads models)."""
-        if self._waiting is None:
-            self._waiting = list(self._perceivers())
-        matching = [p for p in self._waiting if p.kind is spec.kind]
-        if not matching and any(s.perceiver.kind is spec.kind for s in self.slots):
-            self.note(f"{spec.name}: recorded and aligned, perception uses the first stream only")
-        for perceiver in matching:
-            self._waiting.remove(perceiver)
-            try:
-                perceiver.start(spec)
-            except ThymosError as err:
-                remedy = f" ({err.hint})" if err.hint else ""
-                self.note(f"{perceiver.modality} is not perceived: {err}{remedy}")
-                continue
-            told = self._on_anchors if self._anchored else None
-            self.slots.append(PerceiverSlot(perceiver, spec, told, self._on_danger, self._on_frame))
-
-    def _perceivers(self) -> Sequence[Perceiver]:
-        if self._given_perceivers is not None:
-            return self._given_perceivers
-        from thymos import perceive
-        from thymos.models import ModelStore
-
-        return perceive.build(self.config, ModelStore())
+        self._crew.start(spec)
 
     # -- samples in, windows out
 
@@ -282,19 +238,21 @@ class Pipeline:
         with self._lock:
             left = self._windower.flush()
         if self._anchored and not left and self._origin_ns is None:
-            self.note("no window: nobody was heard to stop speaking (window.anchor is speech)")
+            self.remarks.note(
+                "no window: nobody was heard to stop speaking (window.anchor is speech)"
+            )
         return left
 
     # -- danger, between windows
 
     def warn_in_background(self) -> None:
         """Let no perceiver wait until a warning is spoken (live runs)."""
-        self._aloud.in_background(self.event)
+        self._aloud.in_background(self.remarks.event)
 
     def _alerted(self, alert: Alert, faults: Sequence[str]) -> None:
         self.tell.on_alert(alert)
         for text in faults:
-            self.event(text)
+            self.remarks.event(text)
 
     # -- the stages of one window
 
@@ -304,24 +262,13 @@ class Pipeline:
         found, notes = self.ask(window, slow=False)
         return self.fuse(window, found, notes, _ms(start))
 
-    def ask(self, window: Window, *, slow: bool) -> tuple[list[Cue], list[str]]:
+    def ask(self, window: Window, *, slow: bool) -> Found:
         """Collect the cues of the quick or of the slow perceivers."""
-        found: list[Cue] = []
-        notes: list[str] = []
-        for slot in self.slots:
-            if slot.slow is slow:
-                cues, faults = slot.cues(window)
-                found += cues
-                notes += faults
-        return found, notes
+        return self._crew.ask(window, slow=slow)
 
-    def attribute(self, window: Window, found: Sequence[Cue]) -> tuple[list[Cue], list[str]]:
+    def attribute(self, window: Window, found: Sequence[Cue]) -> Found:
         """Tell whose the cues of a window are, where that is known (who speaks)."""
-        cues, notes = list(found), list[str]()
-        for slot in self.slots:
-            cues, told = slot.attribute(window, cues)
-            notes += told
-        return cues, notes
+        return self._crew.attribute(window, found)
 
     def fuse(
         self, window: Window, found: Sequence[Cue], notes: Sequence[str], perceive_ms: float
@@ -408,8 +355,8 @@ class Pipeline:
             latency_ms={stage: round(ms, 1) for stage, ms in latency.items()},
             sources=tuple(source_info(self.streams[name]) for name in sorted(self.streams)),
             notes=(
-                *self._notes,
-                *self._take_events(),
+                *self.remarks.notes,
+                *self.remarks.take_events(),
                 *first.window.notes,
                 *first.notes,
                 *faults,
@@ -436,9 +383,7 @@ class Pipeline:
         """Let models and observers go. The pipeline cannot be used afterwards."""
         self._smells.finish()
         self._aloud.close()
-        for slot in self.slots:
-            slot.perceiver.close()
-        self.slots.clear()
+        self._crew.close()
         for stage in (self._responder, self._reasoner):
             if stage is not None:
                 stage.close()

@@ -62,7 +62,7 @@ def run_offline(
     def ended(stream: str, reason: str) -> None:
         pipeline.close_stream(stream, reason)
         if reason:
-            pipeline.note(f"{stream}: {reason}")
+            pipeline.remarks.note(f"{stream}: {reason}")
 
     with ExitStack() as stack:
         for source in sources:
@@ -111,8 +111,8 @@ class LiveRun:
     def __init__(self, sources: Sequence[Source], pipeline: Pipeline, clock: RobotClock) -> None:
         self._pipeline = pipeline
         self._clock = clock
-        warm_clocks(sources, pipeline.event)
-        moved = synced(sources, pipeline.config.sources.offset_ms, pipeline.event)
+        warm_clocks(sources, pipeline.remarks.event)
+        moved = synced(sources, pipeline.config.sources.offset_ms, pipeline.remarks.event)
         self._readers = Readers(moved, clock)
         self._perceivers = PerceiverThreads()
         self._cancel = threading.Event()
@@ -137,7 +137,7 @@ class LiveRun:
         reasoner = Newest(self._finish, self._lost, "reason", overtaken=self._skipped)
         end = threading.Event()
         self._readers.start(
-            end, take=self._take, ended=self._pipeline.close_stream, note=self._pipeline.event
+            end, take=self._take, ended=self._pipeline.close_stream, note=self._pipeline.remarks.event
         )
         try:
             while not stop.wait(POLL_S) and self._readers.alive:
@@ -168,7 +168,7 @@ class LiveRun:
 
     def _skipped(self, made: Estimate) -> None:
         for text in made.window.notes:  # what befell time is told all the same
-            self._pipeline.event(text)
+            self._pipeline.remarks.event(text)
         self._pipeline.tell.on_skip(made.window)
 
     def _finish(self, made: Estimate) -> None:
@@ -179,7 +179,7 @@ class LiveRun:
         self._pipeline.finish(made, late=late, cancel=self._cancel, max_age_ms=age)
 
     def _lost(self, made: Estimate, err: Exception) -> None:
-        self._pipeline.note(f"window {made.window.id} failed: {type(err).__name__}: {err}")
+        self._pipeline.remarks.note(f"window {made.window.id} failed: {type(err).__name__}: {err}")
 
 
 def run_live(

@@ -50,7 +50,7 @@ class Watcher(Observer):
         self.told.append((sample, reason))
         if self.pipeline is not None:  # would never return if the pipeline held its lock
             self.pipeline.ready()
-            self.pipeline.event("late")
+            self.pipeline.remarks.event("late")
         raise RuntimeError("not my day")
 
 

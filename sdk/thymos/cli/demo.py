@@ -84,14 +84,16 @@ def _play(out: Path, config: Config, stop: threading.Event, *, live: bool, json:
         if lines is not None:
             watchers.append(_Lines(lines))
         pipeline = Pipeline(config, speaker=speaker, observers=watchers, answer_dir=out)
-        recorder = Recorder(_fresh(out / "session.mcap"), RecordConfig(), on_note=pipeline.note)
+        recorder = Recorder(
+            _fresh(out / "session.mcap"), RecordConfig(), on_note=pipeline.remarks.note
+        )
         pipeline.tell.add(stack.enter_context(recorder))
         stack.enter_context(view)
         stack.callback(pipeline.close)
         for stream, reason in scene.absent.items():
             pipeline.state_absent(stream, reason)
         if lack:
-            pipeline.note(lack)
+            pipeline.remarks.note(lack)
         if live:
             run_live(scene.sources, pipeline, stop=stop)
         else:
