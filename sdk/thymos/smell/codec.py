@@ -82,7 +82,10 @@ def write_record(value: Any, skip: str = "") -> dict[str, Json]:
     made = {}
     kind: Any = type(value)
     for name, codec, default in _parts(kind):
-        if name != skip and not same(part := getattr(value, name), default):
+        if name == skip:
+            continue
+        part = getattr(value, name)
+        if default is dataclasses.MISSING or not same(part, default):
             made[name] = codec.write(part)
     return made
 

@@ -8,6 +8,7 @@ The public specification is docs/smellframe.md.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -40,16 +41,24 @@ class Exact:
 
 def same(one: Any, other: Any) -> bool:
     """Whether two values of a record are the same in every bit (all NaN are one)."""
-    if isinstance(one, np.ndarray) or (isinstance(one, float) and isinstance(other, float)):
-        if isinstance(one, np.ndarray) != isinstance(other, np.ndarray):
-            return False
-        if np.shape(one) != np.shape(other):
-            return False
-        alike = (one == other) & (np.signbit(one) == np.signbit(other))
-        return bool(np.all(alike | (np.isnan(one) & np.isnan(other))))
+    if one is other:
+        return True
+    if isinstance(one, float) and isinstance(other, float):
+        if one == other:
+            return math.copysign(1.0, one) == math.copysign(1.0, other)
+        return math.isnan(one) and math.isnan(other)
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return _same_row(one, other)
     if isinstance(one, tuple) and isinstance(other, tuple):
         return len(one) == len(other) and all(map(same, one, other))
     return bool(one == other)
+
+
+def _same_row(one: Any, other: Any) -> bool:
+    if type(one) is not type(other) or one.shape != other.shape:
+        return False
+    alike = (one == other) & (np.signbit(one) == np.signbit(other))
+    return bool(np.all(alike | (np.isnan(one) & np.isnan(other))))
 
 
 class Phase(str, enum.Enum):
