@@ -137,7 +137,10 @@ class LiveRun:
         reasoner = Newest(self._finish, self._lost, "reason", overtaken=self._skipped)
         end = threading.Event()
         self._readers.start(
-            end, take=self._take, ended=self._pipeline.close_stream, note=self._pipeline.remarks.event
+            end,
+            take=self._take,
+            ended=self._pipeline.close_stream,
+            note=self._pipeline.remarks.event,
         )
         try:
             while not stop.wait(POLL_S) and self._readers.alive:

@@ -135,7 +135,8 @@ def _live(sources: list[Source], config: Config, *, json: bool, play: bool) -> N
     with stop_on_signals() as stop, _printer(json) as printer, ExitStack() as stack:
         pipeline = Pipeline(config, observers=[printer], play=play)
         if config.record.path:
-            recorder = Recorder(Path(config.record.path), config.record, on_note=pipeline.remarks.note)
+            note = pipeline.remarks.note
+            recorder = Recorder(Path(config.record.path), config.record, on_note=note)
             pipeline.tell.add(stack.enter_context(recorder))
         stack.callback(pipeline.close)
         summary = run_live(sources, pipeline, stop=stop)

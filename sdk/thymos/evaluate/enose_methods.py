@@ -80,31 +80,31 @@ def _baselines() -> list[Method]:
 
 
 def _svm() -> Any:
-    from sklearn.svm import SVC  # type: ignore[import-untyped]
+    from sklearn.svm import SVC
 
     return SVC(C=10)
 
 
 def _nearest() -> Any:
-    from sklearn.neighbors import KNeighborsClassifier  # type: ignore[import-untyped]
+    from sklearn.neighbors import KNeighborsClassifier
 
     return KNeighborsClassifier(1)
 
 
 def _lda() -> Any:
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # type: ignore[import-untyped]
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
 
 
 def _forest() -> Any:
-    from sklearn.ensemble import RandomForestClassifier  # type: ignore[import-untyped]
+    from sklearn.ensemble import RandomForestClassifier
 
     return RandomForestClassifier(300, random_state=0)
 
 
 def _logistic() -> Any:
-    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
+    from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(max_iter=1000)
 

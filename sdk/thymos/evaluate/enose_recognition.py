@@ -266,7 +266,7 @@ def _same(said: Sequence[str] | NDArray[Any], truth: Sequence[str]) -> list[bool
 
 def _forest(seed: int) -> Any:
     try:
-        from sklearn.ensemble import RandomForestClassifier  # type: ignore[import-untyped]
+        from sklearn.ensemble import RandomForestClassifier
     except ImportError as err:
         raise MissingExtraError("scikit-learn", "train") from err
     return RandomForestClassifier(300, random_state=seed)

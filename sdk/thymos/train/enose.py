@@ -93,7 +93,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--limit", type=int, default=0, help="classes of each, for a trial")
     args = parser.parse_args(argv)
     try:
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+        from threadpoolctl import threadpool_limits
     except ImportError as err:
         raise MissingExtraError("scikit-learn", "train") from err
     args.out.mkdir(parents=True, exist_ok=True)
