@@ -75,6 +75,11 @@ def test_what_is_no_recording_is_refused(tmp_path: Path, content: bytes, said: s
     assert said.replace("\\", "") in str(error)
 
 
+def test_empty_lines_without_end_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", b"t_s,NO2\n1,2\n" + (b" " * 1000 + b"\n") * 1200 + b"3,4\n")
+    assert "empty lines and remarks" in str(refusal(path))
+
+
 def test_missing_and_folder(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="there is no file"):
         formats.read(tmp_path / "no.csv")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from thymos.smell.formats.base import SALVAGE, Damage, FormatError, Row
 from thymos.smell.formats.cells import DECIMAL_COMMA
-from thymos.smell.formats.opening import lines
+from thymos.smell.formats.opening import MAX_LINE, lines
 
 _BETWEEN = {
     ",": re.compile(r"([ \t]*,[ \t]*)"),
@@ -112,6 +112,33 @@ def has_latin1(text: str) -> bool:
     return any("\udc80" <= c <= "\udcff" for c in text) if not text.isascii() else False
 
 
+class Between:
+    """Collects the empty lines and remarks before a row."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._texts: list[str] = []
+        self._length = 0
+
+    def add(self, line: int, text: str) -> None:
+        """One more.
+
+        Raises:
+            FormatError: They never end.
+        """
+        self._texts.append(text)
+        self._length += len(text)
+        if self._length > MAX_LINE:
+            why = f"more than {MAX_LINE} characters of empty lines and remarks"
+            raise FormatError(self._path, why, hint="this is no table of a nose", line=line)
+
+    def take(self) -> str:
+        """What was collected; the next row begins with none."""
+        found = "".join(self._texts) if self._texts else ""
+        self._texts, self._length = [], 0
+        return found
+
+
 class Reader:
     """Reads the rows of one file, again and again.
 
@@ -151,29 +178,31 @@ class Reader:
         """
         self.damage.rows, self.damage.places = 0, []
         last: Row | None = None
-        before, seq, kept, text = "", 0, 0, "\n"
+        between = Between(self.path)
+        seq, kept, text = 0, 0, "\n"
         for n, text in lines(self.path, self.encoding):
             if n <= self.skip:
                 continue
             if not text.strip() or (self.remark(text) and not self._foreign(text)):
-                before += text
+                between.add(n, text)
                 continue
             cells, layout = split(text, self.mark)
             why = self._wrong(text, cells)
             if why:
                 self._damaged(n, why, kept)
-                before, seq = "", seq + 1
+                seq += 1
                 continue
+            before = between.take()
             if before:
-                layout, before = (before + layout[0], *layout[1:]), ""
+                layout = (before + layout[0], *layout[1:])
             if last is not None:
                 yield last
             last = Row(n, seq, cells, layout)
             seq, kept = seq + 1, kept + 1
         self.damage.cut = not text.endswith("\n")
         if last is not None:
-            ending = (*last.layout[:-1], last.layout[-1] + before)
-            yield replace(last, layout=ending) if before else last
+            ending = (*last.layout[:-1], last.layout[-1] + between.take())
+            yield replace(last, layout=ending)
 
     def _foreign(self, text: str) -> bool:
         return self.encoding == "utf-8" and has_latin1(text)

@@ -17,7 +17,7 @@ import numpy as np
 
 from thymos.smell.formats.base import SALVAGE, Damage, FormatError, Row
 from thymos.smell.formats.cells import number
-from thymos.smell.formats.delimited import Reader
+from thymos.smell.formats.delimited import Between, Reader
 from thymos.smell.formats.opening import Head, lines, look
 from thymos.smell.frame import F64, SmellFrame
 
@@ -192,11 +192,11 @@ class UciLibsvm(_DriftFormat):
 
         def rows() -> Iterator[Row]:
             damage.rows, damage.places = 0, []
-            kept, before = 0, ""
+            kept, between = 0, Between(path)
             last: Row | None = None
             for seq, (n, text) in enumerate(lines(path)):
                 if not text.strip():
-                    before += text
+                    between.add(n, text)
                     continue
                 try:
                     cells, layout = _checked(text, columns)
@@ -209,10 +209,9 @@ class UciLibsvm(_DriftFormat):
                 kept += 1
                 if last is not None:
                     yield last
-                last = Row(n, seq, cells, (before + layout[0], *layout[1:]))
-                before = ""
+                last = Row(n, seq, cells, (between.take() + layout[0], *layout[1:]))
             if last is not None:  # empty lines at the end belong to it
-                yield replace(last, layout=(*last.layout[:-1], last.layout[-1] + before))
+                yield replace(last, layout=(*last.layout[:-1], last.layout[-1] + between.take()))
 
         return FeatureTable(self.name, NAMES, columns, "", rows, path, damage=damage)
 
