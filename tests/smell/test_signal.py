@@ -157,6 +157,29 @@ def test_readings_during_warm_up_are_shown_and_not_judged() -> None:
     assert "warming up" in states[-1].note
 
 
+def test_the_first_scans_after_sleep_are_not_used() -> None:
+    """Five scans, two minutes of sleep; the first two scans are off by what real ones are."""
+    names = tuple(f"s0_h{h}" for h in range(4))
+    signal = SmellSignal(names, "ohm")
+    rng, t_ns, onsets, slept = np.random.default_rng(5), 0, set(), 0
+    for _ in range(20):
+        for off in (-1.0, -0.35, 0.0, 0.0, 0.0):
+            row = 1e5 * np.exp(off + rng.normal(0, 0.01, 4))
+            state = signal.update(t_ns, row)
+            slept += state.faults == (Fault.UNSTABLE,) * 4
+            if state.odour is not None:
+                onsets.add(state.odour.onset_ns)
+            t_ns += 11 * S
+        t_ns += 108 * S
+    assert slept == 40
+    assert not onsets
+    assert state.baseline is not None
+    assert state.baseline.values == pytest.approx(np.full(4, 1e5), rel=0.02)
+    assert state.rezero_in_ns == 0  # sleep of two minutes is no reason to wait for ever
+    steady = SmellSignal(("a", "b"), "ohm")  # a nose without heater steps never sleeps
+    assert steady.update(0, np.array([1.0, 2.0])).faults == (Fault.NONE,) * 2
+
+
 # -- baseline
 
 

@@ -30,6 +30,7 @@ from thymos.smell.recognise.guess import OdourGuess
 from thymos.smell.recognise.load import load_recogniser
 from thymos.smell.recognise.patterns import patterns_of
 from thymos.smell.signal import Air, SmellSignal, SmellState, load, save
+from thymos.smell.signal.chain import SLEPT
 from thymos.smell.stream import frame_of, nose_of
 
 CLEAN_AIR, CLIMATE = "enose-clean-air", "enose-climate"
@@ -157,7 +158,7 @@ class SmellPerceiver:
                 response=state.response if state.warm else np.full(len(values), np.nan),
                 threshold=state.threshold,
                 strength=state.strength if judged else 0.0,
-                why_invalid=why if state.warm else state.note,
+                why_invalid=_why(state, why),
                 wafted=Wafted.of(state),
                 guess=self.guess,
             )
@@ -298,6 +299,13 @@ class SmellPerceiver:
         if t_ns is None or not 0 <= since < SAVE_NS:
             save(signal, place)
             self._saved_ns = t_ns
+
+
+def _why(state: SmellState, told: str) -> str:
+    """Why channels of a reading are of no use: the stage's reason, else what the driver told."""
+    if not state.warm:
+        return state.note
+    return SLEPT if SLEPT in state.note else told
 
 
 def _file(named: str, kind: str, spec: StreamSpec) -> Path:

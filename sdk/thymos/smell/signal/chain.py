@@ -19,10 +19,10 @@ from thymos.samples import NS_PER_S
 from thymos.smell.frame import F64, NAN, BaselineAir, Fault, Phase, SmellFrame
 from thymos.smell.signal.baseline import Baseline, Mode, response
 from thymos.smell.signal.climate import HOLD_NS, Air, Learner, Weights
-from thymos.smell.signal.features import Differences, Sniff
+from thymos.smell.signal.features import Differences, Sniff, heater_groups
 from thymos.smell.signal.lag import Moment, Rise, offset, onset
 from thymos.smell.signal.phase import READINGS_ON, Odour, PhaseMachine, strength, thresholds
-from thymos.smell.signal.warmup import WarmUp
+from thymos.smell.signal.warmup import Waking, WarmUp
 from thymos.smell.validity import Validity
 
 
@@ -146,6 +146,7 @@ class SmellSignal:
         own = unit if rails or unit != "adc" else "raw"
         self._validity = Validity(self.names, own)
         self._warm = WarmUp(warm_up_s)
+        self._waking = Waking(scans=bool(heater_groups(self.names)))
         self.baseline = Baseline(width, unit, known)
         self.phases = PhaseMachine()
         self._weights = weights
@@ -195,6 +196,9 @@ class SmellSignal:
             told = tuple(a if a is not Fault.NONE else b for a, b in zip(faults, told, strict=True))
             bad = [one not in _USABLE for one in faults]
             usable = np.where(bad, np.nan, usable)
+        if not self._waking.update(t_ns):
+            told = tuple(Fault.UNSTABLE if one is Fault.NONE else one for one in told)
+            usable, note = np.full(len(usable), np.nan), SLEPT
         warm = self._warm.update(t_ns, usable, warming=warming)
         if not warm:
             told = tuple(Fault.WARM_UP if one is Fault.NONE else one for one in told)
@@ -367,5 +371,6 @@ class SmellSignal:
         }
 
 
+SLEPT = "the board slept, its heaters have not settled"
 _NONE = (Fault.NONE,)
 _USABLE = (Fault.NONE, Fault.WARM_UP)

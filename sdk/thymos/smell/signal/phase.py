@@ -23,10 +23,10 @@ from thymos.smell.frame import F64, Phase
 
 REZERO_AFTER_NS = 300 * NS_PER_S
 """Clean air needed after a smell before the baseline may move."""
-GAP_NS = 120 * NS_PER_S
-"""A silence longer than this begins the count anew. Shorter ones count: what came and went within
-two minutes is still seen afterwards (the slow part of recovery has 45 to 60 s). Board noses of
-Bosch sleep for 108 s between their scans."""
+GAP_NS = 150 * NS_PER_S
+"""A silence longer than this begins the count anew. Shorter ones count: what came and went in them
+is still seen afterwards (the slow part of recovery has 45 to 60 s). Board noses of Bosch sleep for
+two minutes between their scans, and the first two scans after that are of no use."""
 MIN_CHANGE = 0.08
 """Smallest response that counts; below it MOX sensors drift and answer humidity."""
 NOISE_TIMES = 6.0

@@ -21,6 +21,9 @@ SETTLED_PER_MIN = 0.02
 """A quarter of the smallest response that counts as a smell, each minute."""
 SETTLED_SHARE = 0.8
 MAX_SETTLE_NS = 600 * NS_PER_S
+ASLEEP_NS = 30 * NS_PER_S
+"""A scan takes some ten seconds; a hole that is longer, and three steps long, is sleep."""
+UNSETTLED_SCANS = 2
 AWAY_NS = 120 * NS_PER_S
 """Silent for so long it was perhaps switched off: a declared time counts anew."""
 
@@ -113,3 +116,34 @@ class WarmUp:
             still = change[known] <= limit
             self._settled = bool(still.size) and float(still.mean()) >= SETTLED_SHARE
         self._mean, self._sum = mean, None
+
+
+class Waking:
+    """Whether the heaters of a board that sleeps between its scans are settled again.
+
+    Bosch boards scan a few cycles and sleep for minutes (duty cycle). The first scan after that is
+    off by a factor of two to three, the second by a third, later ones by a tenth and less (real
+    logs, docs/smell-signal.md).
+
+    Args:
+        scans: The nose scans its heaters; one that does not never sleeps.
+    """
+
+    def __init__(self, *, scans: bool) -> None:
+        self._scans = scans
+        self._last_ns: int | None = None
+        self._step_ns = 0
+        self._left = 0
+
+    def update(self, t_ns: int) -> bool:
+        """Take the time of a reading; whether its values may be used."""
+        if not self._scans:
+            return True
+        before, self._last_ns = self._last_ns, t_ns
+        step = -1 if before is None else t_ns - before
+        if step < 0 or step > max(ASLEEP_NS, 3 * self._step_ns):
+            self._left = UNSETTLED_SCANS
+        self._step_ns = max(0, step)
+        settled = self._left == 0
+        self._left = max(0, self._left - 1)
+        return settled
