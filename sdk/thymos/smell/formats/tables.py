@@ -36,7 +36,7 @@ from thymos.smell.formats.facts import (
     packed,
     sidecars_of,
 )
-from thymos.smell.formats.opening import Head, is_told, lines, look
+from thymos.smell.formats.opening import MAX_LINE, Head, is_told, lines, look
 from thymos.smell.frame import F64, NAN, Fault, Nose, Odorant, Phase, SmellFrame, TimeSource
 
 NS = 1_000_000_000
@@ -318,7 +318,7 @@ class TableFormat:
         for n, text in lines(path):
             preamble += text
             if not self.is_header(text.removeprefix("\ufeff")):
-                if n >= MOST_PREAMBLE:
+                if n >= MOST_PREAMBLE or len(preamble) > MAX_LINE:
                     break
                 continue
             encoding = "latin-1" if has_latin1(preamble) else "utf-8"
