@@ -284,3 +284,11 @@ def test_smell_frames_become_one_row_a_recording(tmp_path):
     assert parts[2].air.tolist() == [[42.0]]
     with pytest.raises(MediaError, match="same in all rows"):
         read_folder(tmp_path, "device")
+
+
+@pytest.mark.parametrize("place", ["enose/uci_drift", "uci_drift", ""])
+def test_a_set_is_found_below_the_folder_of_all_data(tmp_path, place):
+    from thymos.cli.eval_enose import _folder_of
+
+    (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    assert _folder_of(tmp_path, "uci_drift") == tmp_path / place

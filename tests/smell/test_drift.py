@@ -24,6 +24,7 @@ from thymos.smell.drift import (
     SelfTraining,
     SoftmaxRegression,
     SubspaceAlignment,
+    TrustVote,
     WindowStandardizer,
     log_features,
 )
@@ -318,3 +319,28 @@ def test_softmax_regression_agrees_with_the_textbook():
     ours = SoftmaxRegression(c=1.0, rounds=600).fit(x, y, weight)
     theirs = sklearn.LogisticRegression(C=1.0, max_iter=2000, tol=1e-8).fit(x, y, weight)
     np.testing.assert_allclose(ours.predict_proba(x), theirs.predict_proba(x), atol=2e-3)
+
+
+def test_the_vote_is_the_mean_of_its_members_and_can_abstain():
+    x, y = clouds(0)
+    there, truth = clouds(1)
+    there = there + 1.0
+    made = TrustVote(abstain=0.7).fit(x, y, there)
+    apart = [
+        SelfTraining(MixtureAlignment(trust=t)).fit(x, y, there).predict_proba(there)
+        for t in (1.0, 0.75, 0.5)
+    ]
+    np.testing.assert_allclose(made.predict_proba(there), np.mean(apart, axis=0))
+    said = made.predict(there)
+    assert np.mean(said[said != "unknown"] == truth[said != "unknown"]) > 0.95
+    way = np.linspace(0, 1, 300)[:, None] * (there[truth == "ethanol"].mean(axis=0) - there[0])
+    assert "unknown" in made.predict(there[0] + way)
+
+
+def test_trust_is_the_share_of_the_shift_that_is_undone():
+    x, y = clouds(0)
+    whole = MixtureAlignment(trust=1.0).fit(x, y, x + 4.0)
+    half = MixtureAlignment(trust=0.5).fit(x, y, x + 4.0)
+    np.testing.assert_allclose(half.shift.d, whole.shift.d / 2, atol=0.05)
+    with pytest.raises(ConfigError, match="trust"):
+        MixtureAlignment(trust=0.0)

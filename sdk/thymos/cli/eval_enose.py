@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from thymos.evaluate.enose import EnoseResult, Progress
     from thymos.evaluate.enose_recognition import RecognitionResult
 
-SETS = ("drift", "folder", "smellnet", "few-shot", "taught-gases", "bme688", "ppm")
+_UCI, _SMELLNET, _BME = "uci_drift", "smellnet", "bme688/gat3way"
+PLACES = {
+    "drift": _UCI, "folder": "", "smellnet": _SMELLNET, "few-shot": _SMELLNET,
+    "taught-gases": _UCI, "bme688": _BME, "ppm": _UCI,
+}  # fmt: skip
+"""Each set, and where it lies below the folder of all noses."""
+SETS = tuple(PLACES)
 
 
 def enose(
@@ -60,6 +66,7 @@ def enose(
     """
     if what not in SETS:
         raise ConfigError(f"--set {what}", hint=f"one of: {', '.join(SETS)}")
+    data = _folder_of(data, PLACES[what])
     place = out or Path("thymos-eval") / f"enose-{what}"
     if what not in ("drift", "folder"):
         _recognition(what, data, seed, place, json)
@@ -93,6 +100,16 @@ def enose(
     stderr.print("written:", ", ".join(map(str, made)), markup=False, soft_wrap=True)
 
 
+def _folder_of(data: Path, place: str) -> Path:
+    """The folder of a set: as given, or below the folder of all noses or of all data."""
+    if not place or not data.is_dir():
+        return data
+    last = place.split("/", maxsplit=1)[-1]
+    return next(
+        (p for p in (data / "enose" / place, data / place, data / last) if p.is_dir()), data
+    )
+
+
 def _recognition(what: str, data: Path, seed: int, place: Path, json: bool) -> None:
     """The other sets: smells as they were learnt, not drifted."""
     score = _recognition_of(what)
@@ -100,13 +117,25 @@ def _recognition(what: str, data: Path, seed: int, place: Path, json: bool) -> N
         result = score(data, seed=seed, progress=lambda share, _: advance(round(100 * share), 100))
         text = jsonlib.dumps(result.to_json())
         if not json:
-            told = [row.text for row in result.rows] + [f"* {note}" for note in result.notes]
-            results.write("\n".join(told) + "\n")
+            results.write("\n".join(_table(result)) + "\n")
         else:
             results.write(text + "\n")
     place.mkdir(parents=True, exist_ok=True)
     (place / "result.json").write_text(text + "\n", "utf-8")
     stderr.print("written:", str(place / "result.json"), markup=False, soft_wrap=True)
+
+
+def _table(result: RecognitionResult) -> Iterator[str]:
+    yield from (f"## {result.name}", "", "| what | value | 95 % | n | kind | aim |")
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for row in result.rows:
+        aim = "" if row.aim is None else f"{row.aim:g}"
+        yield (
+            f"| {row.name} | {row.value:.3f} | {row.low:.3f} … {row.high:.3f} | {row.n} | "
+            f"{row.kind} | {aim} |"
+        )
+    yield ""
+    yield from (f"* {note}" for note in result.notes)
 
 
 def _recognition_of(what: str) -> Callable[..., RecognitionResult]:

@@ -12,6 +12,7 @@ import numpy as np
 from thymos.errors import MissingExtraError
 from thymos.evaluate.enose_parts import F64, Labels, Part
 from thymos.smell.drift import (
+    SEVERAL,
     AdaptiveClassifier,
     CommonDirections,
     ComponentCorrection,
@@ -28,6 +29,7 @@ from thymos.smell.drift import (
     PiecewiseDirectStandardization,
     SelfTraining,
     SubspaceAlignment,
+    TrustVote,
     WindowStandardizer,
     log_features,
 )
@@ -196,13 +198,18 @@ def _batch() -> list[Method]:
         Method("self-training on z of each batch", "batch", _fitted(SelfTraining)),
         Method("mixture alignment + LDA", "batch", _corrected(MixtureAlignment)),
         Method("mixture alignment, classes follow", "batch", _fitted(AdaptiveClassifier)),
-        Method(BEST, "batch", _fitted(lambda: SelfTraining(MixtureAlignment()))),
+        Method(
+            "mixture alignment + self-training",
+            "batch",
+            _fitted(lambda: SelfTraining(MixtureAlignment())),
+        ),
+        Method(BEST, "batch", _fitted(TrustVote)),
     ]
 
 
-BEST = "mixture alignment + self-training"
-ONLINE = "online mixture alignment"
-LABELLED = "mixture alignment, classes follow, labels"
+BEST = "THYMOS: vote of three trusts"
+ONLINE = "THYMOS: online mixture alignment"
+LABELLED = "THYMOS: classes follow, labels"
 
 
 def _online() -> list[Method]:
@@ -213,7 +220,8 @@ def _online() -> list[Method]:
         return made.predict(np.array(rows))
 
     def stream(source: Part, x: F64, told: Labels) -> Labels:
-        made = OnlineDriftClassifier().fit(log_features(source.x), source.y)
+        trust = SEVERAL if source.sessions > 1 else 1.0
+        made = OnlineDriftClassifier(trust=trust).fit(log_features(source.x), source.y)
         return made.predict(log_features(x))
 
     return [

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thymos.evaluate.enose import Extra
-from thymos.evaluate.enose_methods import BEST, LABELLED, Method, methods
+from thymos.evaluate.enose_methods import BEST, LABELLED, ONLINE, Method, methods
 from thymos.evaluate.enose_parts import F64, Labels, Part
 from thymos.smell.drift import (
     UNLABELLED,
@@ -28,12 +28,14 @@ from thymos.smell.drift import (
     OnlineDriftClassifier,
     PiecewiseDirectStandardization,
     SelfTraining,
+    TrustVote,
     WindowStandardizer,
     log_features,
 )
+from thymos.smell.drift.selftraining import TRUSTS
 
 Ints = NDArray[np.intp]
-Fits = SelfTraining | AdaptiveClassifier | CorrectedClassifier
+Fits = TrustVote | SelfTraining | AdaptiveClassifier | CorrectedClassifier
 DIRICHLET = 10
 LEAST = 20
 SENSOR = 8
@@ -67,13 +69,13 @@ def choice_held_out(train: Part, parts: Sequence[Part]) -> Extra:
     made: dict[str, Fits] = {
         "z of each batch + LDA": CorrectedClassifier(WindowStandardizer()),
         "classes follow": AdaptiveClassifier(),
-        "classes follow, 300 rows": AdaptiveClassifier(keep_means=300.0),
+        "vote of three trusts": TrustVote(),
     }
     for t in (0.1, 0.3, 1.0):
         made[f"alignment, T {t}"] = CorrectedClassifier(MixtureAlignment(t))
-        for leave in (0.1, 0.3, 0.5):
-            name = f"{BEST}, T {t}, leave {leave}"
-            made[name] = SelfTraining(MixtureAlignment(t), leave=leave)
+        for trust in TRUSTS:
+            name = f"self-training, T {t}, trust {trust}"
+            made[name] = SelfTraining(MixtureAlignment(t, trust=trust))
     x = log_features(train.x)
     right = np.array([
         [np.mean(_said(one, x, train.y, part) == part.y) for part in parts]
@@ -121,7 +123,7 @@ def label_shift(train: Part, parts: Sequence[Part], seed: int) -> Extra:
     wanted = (
         "SVM, z of the source", "logistic regression, z of each batch",
         "logarithm, z of each batch + LDA", "self-training on z of each batch",
-        "mixture alignment + LDA", "mixture alignment, classes follow", BEST,
+        "mixture alignment + LDA", "mixture alignment + self-training", BEST,
     )  # fmt: skip
     cases = [case for part in parts for case in rebalanced(part, seed)]
     kinds = ["one class left out", "random balance"]
@@ -154,7 +156,7 @@ def abstention(train: Part, parts: Sequence[Part], seed: int) -> Extra:
 
 
 def _answered(train: Part, part: Part, levels: Sequence[float]) -> list[float]:
-    made = SelfTraining(MixtureAlignment())
+    made = TrustVote()
     made.fit(log_features(train.x), train.y, log_features(part.x))
     probs = made.predict_proba(log_features(part.x))
     right = made.classes[probs.argmax(axis=1)] == part.y
@@ -196,7 +198,7 @@ def _squares(a: F64, b: F64) -> F64:
 def chosen_labels(train: Part, parts: Sequence[Part], labels: int) -> Extra:
     """The labelled samples not drawn but chosen: whom to ask about, from the readings alone."""
     rows = []
-    for name, make in ((LABELLED, AdaptiveClassifier), (f"{BEST}, labels", _self_training)):
+    for name, make in ((LABELLED, AdaptiveClassifier), ("vote of three trusts, labels", TrustVote)):
         found = []
         for part in parts:
             x = log_features(part.x)
@@ -216,10 +218,6 @@ def _known(train: Part, part: Part, rows: Sequence[int]) -> Labels:
     return told
 
 
-def _self_training() -> SelfTraining:
-    return SelfTraining(MixtureAlignment())
-
-
 def file_order(train: Part, parts: Sequence[Part]) -> Extra:
     """Online, but in the order of the files: odour after odour, as a laboratory measures."""
     found = []
@@ -227,7 +225,7 @@ def file_order(train: Part, parts: Sequence[Part]) -> Extra:
         made = OnlineDriftClassifier().fit(log_features(train.x), train.y)
         found.append(float(np.mean(made.predict(log_features(part.x)) == part.y)))
     heads = [*(part.name for part in parts), "mean"]
-    row = ("online mixture alignment", [*found, float(np.mean(found))])
+    row = (ONLINE, [*found, float(np.mean(found))])
     return Extra("Online in the order of the files (grouped by odour)", heads, [row])
 
 

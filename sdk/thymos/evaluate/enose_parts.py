@@ -29,6 +29,7 @@ class Part:
         y: Labels [n].
         air: Temperature, humidity, pressure and the like [n, q]; no columns if there are none.
         ppm: How much there was [n]; empty if nobody tells.
+        sessions: How many parts it was joined of.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Part:
     y: Labels
     air: F64 = field(default_factory=lambda: np.zeros((0, 0)))
     ppm: F64 = field(default_factory=lambda: np.zeros(0))
+    sessions: int = 1
 
 
 def join(parts: Sequence[Part]) -> Part:
@@ -47,6 +49,7 @@ def join(parts: Sequence[Part]) -> Part:
         np.concatenate([p.x for p in parts]),
         np.concatenate([p.y for p in parts]),
         np.concatenate([p.air for p in parts]),
+        sessions=len(parts),
     )
 
 

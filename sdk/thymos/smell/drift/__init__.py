@@ -5,7 +5,7 @@ Everything here takes rows of features (`log_features` of what the nose gave), l
 """
 
 from thymos.smell.drift.adaptive import AdaptiveClassifier, CorrectedClassifier
-from thymos.smell.drift.alignment import MixtureAlignment
+from thymos.smell.drift.alignment import SEVERAL, MixtureAlignment
 from thymos.smell.drift.base import UNLABELLED, Classifier, Correction, log_features
 from thymos.smell.drift.directions import (
     CommonDirections,
@@ -17,7 +17,7 @@ from thymos.smell.drift.discriminant import Discriminant, SoftmaxRegression
 from thymos.smell.drift.guard import DriftGuard, GuardState
 from thymos.smell.drift.moments import OnlineStandardizer, WindowStandardizer
 from thymos.smell.drift.online import OnlineDriftClassifier, Said
-from thymos.smell.drift.selftraining import SelfTraining
+from thymos.smell.drift.selftraining import SelfTraining, TrustVote
 from thymos.smell.drift.transfer import (
     Coral,
     DirectStandardization,
@@ -26,6 +26,7 @@ from thymos.smell.drift.transfer import (
 )
 
 __all__ = [
+    "SEVERAL",
     "UNLABELLED",
     "AdaptiveClassifier",
     "Classifier",
@@ -48,6 +49,7 @@ __all__ = [
     "SelfTraining",
     "SoftmaxRegression",
     "SubspaceAlignment",
+    "TrustVote",
     "WindowStandardizer",
     "log_features",
 ]

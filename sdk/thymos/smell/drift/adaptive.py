@@ -67,6 +67,7 @@ class AdaptiveClassifier:
         label_weight: How many unlabelled rows a labelled target row counts as.
         abstain: Below this probability `predict` says `unknown`; 0 never.
         rounds: Of EM.
+        trust: Of the alignment.
         seed: Of the beginnings of the alignment.
     """
 
@@ -78,6 +79,7 @@ class AdaptiveClassifier:
         label_weight: float = 20.0,
         abstain: float = 0.0,
         rounds: int = 8,
+        trust: float = 1.0,
         seed: int = 0,
     ) -> None:
         if min(keep_means, keep_cov) <= 0 or label_weight < 1 or not 0 <= abstain <= 1:
@@ -87,7 +89,7 @@ class AdaptiveClassifier:
             )
         self.keep_means, self.keep_cov = keep_means, keep_cov
         self.label_weight, self.abstain, self.rounds = label_weight, abstain, rounds
-        self.alignment = MixtureAlignment(seed=seed)
+        self.alignment = MixtureAlignment(trust=trust, seed=seed)
         self.classes: Labels = np.zeros(0, dtype=np.str_)
         self._linear: tuple[F64, F64] | None = None
         self._voter: SoftmaxRegression | None = None
@@ -161,8 +163,12 @@ class AdaptiveClassifier:
 
     def predict(self, x: ArrayLike) -> Labels:
         """The likeliest class of each target row, `unknown` where it abstains."""
-        probs = self.predict_proba(x)
-        said = self.classes[probs.argmax(axis=1)].astype(object)
-        said[probs.max(axis=1) < self.abstain] = UNKNOWN
-        words: Labels = said.astype(np.str_)
-        return words
+        return worded(self.predict_proba(x), self.classes, self.abstain)
+
+
+def worded(probs: F64, classes: Labels, abstain: float) -> Labels:
+    """The likeliest class of each row, `unknown` where its probability is below `abstain`."""
+    said = classes[probs.argmax(axis=1)].astype(object)
+    said[probs.max(axis=1) < abstain] = UNKNOWN
+    words: Labels = said.astype(np.str_)
+    return words

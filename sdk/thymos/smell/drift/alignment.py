@@ -34,6 +34,9 @@ from thymos.smell.drift.base import (
 from thymos.smell.drift.discriminant import Discriminant
 from thymos.smell.drift.moments import EPS
 
+SEVERAL = 0.75
+"""`trust` for a source of several sessions."""
+
 
 @dataclass(frozen=True)
 class Shift:
@@ -68,6 +71,7 @@ def find_shift(
     told: F64 | None = None,
     label_weight: float = 5.0,
     temperature: float = 0.3,
+    trust: float = 1.0,
     stay: float = 0.0,
     even: float = 10.0,
     rounds: int = 25,
@@ -82,6 +86,7 @@ def find_shift(
         told: [n, k], one 1 in a row whose label is known, else zeros.
         label_weight: How many rows a labelled row counts as.
         temperature: `T`.
+        trust: Share of the shift that is believed, see `MixtureAlignment`.
         stay: Rows that say *no drift*: pulls `d` to zero while the target is small.
         even: Rows of each class that the proportions count besides what was found.
         rounds: Most rounds of EM.
@@ -92,7 +97,7 @@ def find_shift(
         weight = np.where(told.any(axis=1), label_weight, 1.0)
     total = weight.sum()
     m = weight @ u / total
-    trust = total / (total + stay)
+    trust = trust * total / (total + stay)
     gram = model.means @ model.weights.T
     raw = u @ model.weights.T + (model.offsets - trust * (model.weights @ m))
     h, best = model.weights @ m, None
@@ -161,6 +166,9 @@ class MixtureAlignment(Correction):
         temperature: `T` of the module's formula.
         starts: Beginnings besides even proportions.
         label_weight: How many unlabelled rows a labelled target row counts as.
+        trust: Share of the shift, and of the logarithm of the gains, that is believed. 1 for a
+            source of one session, to which any drift is new. Classes of a source of several
+            sessions are wide where it drifts, so part of the shift is in them: `SEVERAL`.
         seed: Of the beginnings.
     """
 
@@ -169,13 +177,17 @@ class MixtureAlignment(Correction):
         temperature: float = 0.3,
         starts: int = 8,
         label_weight: float = 5.0,
+        trust: float = 1.0,
+        *,
         seed: int = 0,
     ) -> None:
-        if not 0 < temperature <= 1 or starts < 0 or label_weight < 1:
+        if not (0 < temperature <= 1 and 0 < trust <= 1) or starts < 0 or label_weight < 1:
             raise ConfigError(
-                f"temperature={temperature}, starts={starts}, label_weight={label_weight}",
-                hint="temperature in (0, 1], starts ≥ 0, label_weight ≥ 1",
+                f"temperature={temperature}, starts={starts}, label_weight={label_weight}, "
+                f"trust={trust}",
+                hint="temperature and trust in (0, 1], starts ≥ 0, label_weight ≥ 1",
             )
+        self.trust = trust
         self.temperature = temperature
         self.starts = starts
         self.label_weight = label_weight
@@ -209,11 +221,12 @@ class MixtureAlignment(Correction):
         self.shift = find_shift(
             self.model,
             z,
-            gains=z.std(axis=0) + 1e-6,
+            gains=(z.std(axis=0) + 1e-6) ** self.trust,
             starts=beginnings(len(self.model.classes), self.starts, self.seed),
             told=known if known.any() else None,
             label_weight=self.label_weight,
             temperature=self.temperature,
+            trust=self.trust,
         )
         return self
 

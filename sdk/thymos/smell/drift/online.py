@@ -54,6 +54,7 @@ class OnlineDriftClassifier:
             times as many.
         stay: See above.
         prior: See above.
+        trust: Share of the shift that is believed, see `MixtureAlignment`.
         keep_means: Rows that the source's class means count as.
         keep_cov: Rows that the source's covariance counts as.
         starts: Random beginnings of the first fits besides even proportions and the present ones.
@@ -69,19 +70,27 @@ class OnlineDriftClassifier:
         every: int = 10,
         stay: float = 3.0,
         prior: float = 1.0,
+        trust: float = 1.0,
         keep_means: float = 100.0,
         keep_cov: float = 3000.0,
         starts: int = 4,
         abstain: float = 0.0,
         seed: int = 0,
     ) -> None:
-        if min(window, every) < 1 or min(eager, starts) < 0 or min(stay, prior) <= 0:
+        if (
+            min(window, every) < 1
+            or min(eager, starts) < 0
+            or min(stay, prior) <= 0
+            or not 0 < trust <= 1
+        ):
             raise ConfigError(
-                "window and every ≥ 1, eager and starts ≥ 0, stay and prior > 0 are needed",
+                "window and every ≥ 1, eager and starts ≥ 0, stay and prior > 0, 0 < trust ≤ 1"
+                " are needed",
                 hint="OnlineDriftClassifier() has values that work",
             )
         self.settings: dict[str, float] = {
             "window": window, "eager": eager, "every": every, "stay": stay, "prior": prior,
+            "trust": trust,
             "keep_means": keep_means, "keep_cov": keep_cov, "starts": starts, "abstain": abstain,
             "seed": seed,
         }  # fmt: skip
@@ -135,11 +144,13 @@ class OnlineDriftClassifier:
         n, prior = len(rows), self.settings["prior"]
         about = rows - rows.mean(axis=0)
         gains = np.sqrt((np.einsum("np,np->p", about, about) + prior) / (n + prior))
+        gains = gains ** self.settings["trust"]
         more = int(self.settings["starts"]) if n <= self.settings["eager"] else 0
         starts = beginnings(len(self.classes), more, int(self.settings["seed"]))
         shift = find_shift(
             self.model, rows, gains=gains, stay=self.settings["stay"], even=5.0,
             starts=np.concatenate([starts, self._shares[None]]), rounds=15,
+            trust=self.settings["trust"],
         )  # fmt: skip
         self._d, self._s, self._shares = shift.d, shift.s, shift.shares
 
