@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thymos.smell.validity import Validity
 from thymos.smell.formats.columns import read_header
+from thymos.smell.validity import Validity
 from thymos_drivers.enose.recognise import LineKind, recognise
 from thymos_drivers.enose.rows import Assembler
 

@@ -64,7 +64,12 @@ def array_message(make: Make, frame: SmellFrame) -> Any:
     for name, value in zip(frame.nose.air, frame.air, strict=True):
         code = {"temperature": TEMP, "humidity": HUMIDITY}.get(name)
         if code is not None and not math.isnan(value):
-            told: dict[str, Any] = {"technology": code, "raw_units": code, "manufacturer": 0, "mpn": 0}
+            told: dict[str, Any] = {
+                "technology": code,
+                "raw_units": code,
+                "manufacturer": 0,
+                "mpn": 0,
+            }
             told |= {"calib_a": 0.0, "calib_b": 0.0}
             sensors.append(
                 _sensor(make, frame, name, frame.t_ns, raw=float(value), raw_air=0.0, **told)
