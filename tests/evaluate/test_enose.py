@@ -43,7 +43,7 @@ def test_the_targets_hold_on_the_real_batches(scored):
     assert scored.line(LABELLED).mean.value >= 0.96  # asked: 0.95
     assert scored.line(ONLINE).spread < 0.02
     assert len(scored.line(LABELLED).cells["4"].runs) == 3
-    assert min(scored.line(BEST).cells[n].accuracy.low for n in ("2", "3", "4", "5")) > 0.9
+    assert min(scored.line(BEST).cells[n].accuracy.low for n in ("2", "3", "4", "5")) > 0.85
 
 
 @pytest.mark.data
