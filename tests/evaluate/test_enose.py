@@ -269,13 +269,16 @@ def test_smell_frames_become_one_row_a_recording(tmp_path):
             values = np.array([100.0 + i, 7.0])
             made.append(
                 SmellFrame(
-                    nose, i, session * 10**12 + i * 10**9, values,
+                    nose, i, session * 43_200 * 10**9 + i * 10**9, values,
                     (Fault.NONE, Fault.NONE if i else Fault.RAIL),
                     humidity_percent=40.0 + session, odorants=(odour,), session=f"s{session}",
                 )
             )  # fmt: skip
-    write_frames(tmp_path / "a.parquet", made)
-    kind, parts = read_folder(tmp_path)
+    (tmp_path / "frames").mkdir()
+    write_frames(tmp_path / "frames/train-00000.parquet", made)
+    (tmp_path / "sessions.csv").write_text("session,split\ns0,train\n", "utf-8")
+    assert [p.name for p in read_folder(tmp_path)[1]] == ["1970-01-01", "1970-01-02", "1970-01-03"]
+    kind, parts = read_folder(tmp_path, "session")
     assert kind == "session"
     assert [(p.name, p.y.tolist()) for p in parts[:2]] == [("s0", ["tea"]), ("s1", ["rum"])]
     assert parts[0].x[0, 0] == 100.0

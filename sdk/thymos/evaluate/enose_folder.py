@@ -4,7 +4,7 @@ A table (CSV with a header, or Parquet) has one row a sniff: `label`, one of `ba
 `device`, and numbers. Columns named temperature, humidity, pressure or altitude are *air*: they
 know the room and the day and are never features; a classifier on them alone is scored beside the
 rest, and where it does well, the others may be reading the day too. A Parquet file of SmellFrames
-becomes one row a recording session and nose.
+becomes one row a recording session and nose, with its day as batch.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def folder_set(
     """Score every method on a folder of one's own.
 
     Args:
-        folder: Of `.csv` and `.parquet` files, or one such file.
+        folder: Of `.csv` and `.parquet` files, one such file, or a dataset of SmellFrames.
         protocol: `first`: train on the first part, test on each later one (drift). `previous`:
             train on each part, test on the next. `leave-one-out`: train on all parts but one,
             test on that (new session, new device).
@@ -160,6 +160,9 @@ def read_folder(folder: Path, by: str = "") -> tuple[str, list[Part]]:
 
 
 def _files(folder: Path) -> list[Path]:
+    frames = list((folder / "frames").glob("*.parquet"))  # a dataset of thymos.smell.dataset
+    if frames:
+        return frames
     return [*folder.glob("*.csv"), *folder.glob("*.parquet")]
 
 

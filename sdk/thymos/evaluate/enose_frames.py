@@ -45,7 +45,7 @@ def _of_frames(path: Path) -> dict[str, list[str]]:
     for (session, device, label), frames in groupby(read_frames(path), key=_whose):
         kept = list(frames)
         if label and len(kept) >= LEAST:
-            row = {"label": label, "session": session, "device": device}
+            row = {"label": label, "batch": _day(kept[0]), "session": session, "device": device}
             rows.append(row | _features(kept))
     if not rows:
         raise MediaError(
@@ -62,6 +62,11 @@ def _of_frames(path: Path) -> dict[str, list[str]]:
 def _whose(frame: SmellFrame) -> tuple[str, str, str]:
     device = f"{frame.nose.model} {frame.nose.serial}".strip()
     return frame.session, device, " + ".join(o.name for o in frame.odorants)
+
+
+def _day(frame: SmellFrame) -> str:
+    """Day of the recording (UTC), the part of a drift protocol."""
+    return str(np.datetime64(frame.t_ns, "ns").astype("datetime64[D]"))
 
 
 def _features(frames: list[SmellFrame]) -> dict[str, str]:
