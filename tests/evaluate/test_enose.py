@@ -123,7 +123,11 @@ def test_labelled_rows_are_not_scored_and_online_rows_keep_their_order():
         seen.append(x[:, 0].tolist())
         return np.full(len(x), "a")
 
-    run_experiment([part], ["p"], ["p"], orders=2, seed=5, chosen=[Method("w", "online", watch)])
+    run_experiment(
+        [part], ["p"], ["p"], orders=2, labels=3, seed=5, chosen=[Method("w", "online", watch)]
+    )
+    with pytest.raises(ConfigError, match="12 rows: 20 labelled ones leave none"):
+        run_experiment([part], ["p"], ["p"], chosen=[])
     assert sorted(seen[0]) == sorted(seen[1]) == part.x[:, 0].tolist()
     assert seen[0] != seen[1]
 

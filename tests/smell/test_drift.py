@@ -18,6 +18,7 @@ from thymos.smell.drift import (
     DirectStandardization,
     Discriminant,
     MixtureAlignment,
+    OnlineDriftClassifier,
     OnlineStandardizer,
     OrthogonalSignalCorrection,
     PiecewiseDirectStandardization,
@@ -344,3 +345,32 @@ def test_trust_is_the_share_of_the_shift_that_is_undone():
     np.testing.assert_allclose(half.shift.d, whole.shift.d / 2, atol=0.05)
     with pytest.raises(ConfigError, match="trust"):
         MixtureAlignment(trust=0.0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [*CORRECTIONS, AdaptiveClassifier, TrustVote, SelfTraining, OnlineDriftClassifier],
+)
+def test_dead_doubled_and_too_many_features_give_answers_not_nan(make):
+    x, y = clouds(0, n=5)
+    there, truth = clouds(1, n=5)
+    wide = [np.hstack([a, a, np.zeros((len(a), 3)), a[:, :1] * 1e6]) for a in (x, there)]
+    wide[0][:, -2] = 7.0
+    made = make()
+    if isinstance(made, Correction):
+        made = CorrectedClassifier(made)
+    if isinstance(made, OnlineDriftClassifier):
+        probs = made.fit(wide[0], y).predict_proba(wide[1])
+    else:
+        probs = made.fit(wide[0], y, wide[1], truth).predict_proba(wide[1])
+    assert np.isfinite(probs).all()
+    np.testing.assert_allclose(probs.sum(axis=1), 1)
+
+
+def test_rows_that_are_all_the_same_give_answers_not_nan():
+    x = np.repeat([[1.0, 2.0], [3.0, 4.0]], 6, axis=0)
+    y = np.repeat(["a", "b"], 6)
+    for made in (AdaptiveClassifier(), TrustVote(), CorrectedClassifier(Coral())):
+        assert np.isfinite(made.fit(x, y, x).predict_proba(x)).all()
+    stream = OnlineDriftClassifier().fit(x, y)
+    assert list(stream.predict(x)) == list(y)

@@ -132,10 +132,20 @@ def run_experiment(
         labels: Labelled target samples, drawn at random; they are not scored.
         chosen: Methods; all by default.
         progress: Told how many cells are done and how many there are.
+
+    Raises:
+        ConfigError: A part has no rows left beside the labelled ones.
     """
     by_name = {part.name: part for part in parts}
     train = join([by_name[name] for name in source])
     tests = [by_name[name] for name in targets]
+    small = next((part for part in tests if len(part.y) <= labels), None)
+    if small is not None:
+        raise ConfigError(
+            f"part '{small.name}' has {len(small.y)} rows: {labels} labelled ones leave none "
+            "to score",
+            hint=f"--labels {max(2, min(len(part.y) for part in tests) // 3)}",
+        )
     tried = methods() if chosen is None else list(chosen)
     total, lines = len(tried) * len(tests), []
     for n, method in enumerate(tried):
@@ -173,15 +183,13 @@ def _with_labels(method: Method, train: Part, part: Part, seed: int, labels: int
 
 
 def scored_with(method: Method, train: Part, part: Part, drawn: NDArray[np.intp]) -> float:
-    """Share right of the rows that were not labelled; NaN if there are none."""
+    """Share right of the rows that were not labelled."""
     told = np.full(len(part.y), UNLABELLED, dtype=part.y.dtype)
     told[drawn] = part.y[drawn]
     # A label the source never had cannot be learnt here; it still counts as a mistake.
     told[~np.isin(told, train.y)] = UNLABELLED
     rest = np.ones(len(part.y), dtype=bool)
     rest[drawn] = False
-    if not rest.any():
-        return float("nan")
     return float(np.mean((method.answer(train, part.x, told) == part.y)[rest]))
 
 

@@ -48,7 +48,7 @@ class Discriminant:
         z = (rows - self.mean) / self.spread
         self.means = np.array([z[place == c].mean(axis=0) for c in range(len(self.classes))])
         self._set(self.means, ledoit_wolf(z - self.means[place]))
-        self.usual = float(np.median(self.distances(z)))
+        self.usual = max(EPS, float(np.median(self.distances(z))))
         return self
 
     def _set(self, means: F64, cov: F64) -> None:

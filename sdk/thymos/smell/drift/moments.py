@@ -16,6 +16,8 @@ from thymos.smell.drift.base import (
 )
 
 EPS = 1e-9
+LEAST = 1e-6
+"""Shrinkage that is always there: a channel that never changed must not make a matrix singular."""
 
 
 def ledoit_wolf(centred: F64) -> F64:
@@ -32,7 +34,7 @@ def ledoit_wolf(centred: F64) -> F64:
     mean = np.trace(cov) / p
     spread = float(((cov - mean * np.eye(p)) ** 2).sum())
     noise = float((((centred**2).T @ (centred**2)) / n - cov**2).sum() / n)
-    share = min(1.0, noise / spread) if spread > 0 else 1.0
+    share = min(1.0, max(LEAST, noise / spread)) if spread > 0 else 1.0
     shrunk: F64 = (1 - share) * cov + share * (mean if mean > 0 else 1.0) * np.eye(p)
     return shrunk
 
