@@ -79,6 +79,36 @@ def test_a_taught_odour_is_recognised_by_the_street_and_can_be_forgotten():
     assert json.loads(run("taught", "--json")) == []
 
 
+def test_what_it_stands_for_is_said_shown_and_kept():
+    told = json.loads(
+        run("teach", "our stove", "--means", "Gas Leak", "--enose", nose("coffee"), "--json")
+    )
+    assert (told["means"], told["danger"], told["sniffs"]) == ("gas", "gas_leak", 3)
+    run("teach", "mum's cake", "--enose", nose("orange"))
+    shown = run("taught")
+    assert "stands for" in shown
+    assert "gas (warns people)" in shown
+    more = json.loads(run("teach", "our stove", "--enose", nose("coffee", 8), "--json"))
+    assert (more["means"], more["sniffs"]) == ("gas", 6)  # what was said stays
+    later = json.loads(run("teach", "Mum's Cake", "--means", "vanilla", "--json"))
+    assert (later["means"], later["danger"], later["sniffs"]) == ("vanilla", "none", 3)
+    again = json.loads(run("teach", "our stove", "--means", "smoke", "--json"))
+    assert (again["means"], again["sniffs"]) == ("smoke", 6)
+    rows = {row["odour"]: row["means"] for row in json.loads(run("taught", "--json"))}
+    assert rows == {"our stove": "smoke", "mum's cake": "vanilla"}
+
+
+def test_a_class_that_is_none_is_refused_with_near_matches(tmp_path):
+    error = refusal("teach", "our stove", "--means", "smoek", "--enose", "serial:/dev/none")
+    assert "'smoek' is not in the odour table" in str(error)
+    assert "near: smoke" in error.hint
+    far = refusal("teach", "our stove", "--means", "xyzzy", "--from", tmp_path / "a.csv")
+    assert "dangers: smoke, gas, solvent, spoiled food" in far.hint
+    refusal("teach", "our stove", "--means", "air", "--enose", "sim:")
+    assert "thymos smell taught" in refusal("teach", "our stove", "--means", "gas").hint
+    assert json.loads(run("taught", "--json")) == []
+
+
 def test_it_says_what_to_do_and_why_a_sniff_is_refused():
     events = "coffee@20-25,coffee@120-155,coffee@260-295,coffee@400-435"
     done = RUN.invoke(

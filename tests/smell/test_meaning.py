@@ -15,7 +15,7 @@ from thymos.errors import ConfigError
 from thymos.samples import NS_PER_S
 from thymos.smell.meaning import DANGERS, DangerWatch, Sniff, cues_of_meaning, meaning_of, table
 from thymos.smell.meaning.danger import PATTERN_ALARM, REMIND_NS
-from thymos.smell.meaning.table import checked
+from thymos.smell.meaning.table import checked, row_of
 from thymos.smell.meaning.text import markdown
 from thymos_drivers.sim_nose import ODOURS
 
@@ -65,6 +65,24 @@ def test_every_rating_and_figure_has_a_source() -> None:
 )  # fmt: skip
 def test_labels_are_compared_as_a_whole(label: str, danger: str) -> None:
     assert meaning_of(label).danger == danger
+
+
+@pytest.mark.parametrize("danger", DANGERS)
+def test_every_class_of_danger_can_be_named_as_a_meaning(danger: str) -> None:
+    assert row_of(danger).danger == danger
+    assert row_of(danger.upper()) is row_of(danger)
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [("smoek", "near: smoke"), ("cofee", "coffee"), ("qqq\x1b[2J", "dangers: smoke, gas"),
+     ("", "dangers"), ("clean air", "another")],
+)  # fmt: skip
+def test_what_is_no_meaning_is_refused_with_near_ones(label: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        row_of(label)
+    assert words in caught.value.hint
+    assert "\x1b" not in str(caught.value)
 
 
 def broken(edit) -> object:

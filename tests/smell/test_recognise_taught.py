@@ -222,11 +222,59 @@ def test_forgetting_leaves_no_trace(tmp_path: Path) -> None:
         store.forget("S1", "tea")
 
 
-def store_text(name: str = "x", **facts: object) -> str:
+@pytest.mark.parametrize(("means", "outcome"), [("", "unclear"), ("gas", "recognised")])
+def test_two_odours_of_one_meaning_do_not_hide_each_other(
+    tmp_path: Path, means: str, outcome: str
+) -> None:
+    store = TaughtStore(tmp_path)
+    for name in ("tea", "other tea"):  # the same sniffs: neither is surer than the other
+        store.teach("S1", replace(odour_of("tea"), name=name, means=means))
+    store.teach("S1", odour_of("soup"))
+    recogniser = load_recogniser(SPEC, store)
+    assert recogniser is not None
+    assert said(recogniser, "tea")[0] == outcome
+    guess = recogniser.guess()
+    assert guess is not None
+    assert guess.means == means
+    assert guess.confidence > 0.5
+
+
+def store_text(name: str = "x", version: int = 2, **facts: object) -> str:
     """A store with one odour."""
     sniff = {"air": [1], "bins": [[1], [1], [1]]}
     row = {"channels": ["A"], "unit": "ohm", "taught_at": "", "bin_s": 5, "sniffs": [sniff]} | facts
-    return json.dumps({"schema": "thymos.taught/1", "device": "S1", "odours": {name: row}})
+    schema = f"thymos.taught/{version}"
+    return json.dumps({"schema": schema, "device": "S1", "odours": {name: row}})
+
+
+def test_a_store_of_version_1_is_read_and_gains_a_meaning(tmp_path: Path) -> None:
+    store = TaughtStore(tmp_path)
+    path = store.path("S1")
+    path.parent.mkdir(parents=True)
+    path.write_text(store_text(version=1))
+    (old,) = store.load("S1").odours
+    assert (old.name, old.means, len(old.sniffs)) == ("x", "", 1)
+    store.mean("S1", "x", "gas")
+    store.teach("S1", odour_of("tea"))
+    assert [(o.name, o.means) for o in store.load("S1").odours] == [("tea", ""), ("x", "gas")]
+    assert json.loads(path.read_text())["schema"] == "thymos.taught/2"
+    with pytest.raises(CalibrationError, match="not taught"):
+        store.mean("S1", "y", "gas")
+
+
+def test_what_it_means_goes_with_the_guess(tmp_path: Path) -> None:
+    store = TaughtStore(tmp_path)
+    store.teach("S1", replace(odour_of("tea"), means="smoke"))
+    store.teach("S1", odour_of("tea"))  # more sniffs: what was said stays
+    store.teach("S1", odour_of("soup"))
+    for name, means in (("tea", "smoke"), ("soup", ""), ("odd", "")):
+        recogniser = load_recogniser(SPEC, store)
+        assert recogniser is not None
+        said(recogniser, name)
+        guess = recogniser.guess()
+        assert guess is not None
+        assert (guess.means, guess.stands_for) == (means, means or guess.label)
+        assert ("taught as smoke" in guess.text) == (means == "smoke")
 
 
 @pytest.mark.parametrize(
@@ -237,6 +285,9 @@ def store_text(name: str = "x", **facts: object) -> str:
         "{",
         '{"schema": "thymos.taught/9"}',
         store_text("A\nB"),
+        store_text(means="no such row"),
+        store_text(means="air"),
+        store_text(means=["smoke"]),
         store_text(channels=["A", "B"]),
         store_text(channels=7),
         store_text(bin_s=0),

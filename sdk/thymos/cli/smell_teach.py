@@ -19,12 +19,13 @@ from thymos.errors import CalibrationError, ConfigError
 from thymos.samples import EndOfStream, Origin, Sample, Source, StreamSpec, each, serial_number
 
 if TYPE_CHECKING:
-    from thymos.smell.recognise.taught import TaughtOdour, TaughtSniff
+    from thymos.smell.recognise.taught import TaughtOdour, TaughtSniff, TaughtStore
     from thymos.smell.recognise.teach import Teacher
 
 MIN_SNIFFS = 3
 POLL_S = 0.2
 SILENT_S = 30.0
+NOTHING = "–"
 
 Nose = Annotated[
     str, typer.Option("--nose", help="Serial number or name of the nose, as `taught` shows it.")
@@ -33,6 +34,10 @@ Nose = Annotated[
 
 def teach(
     name: Annotated[str, typer.Argument(help="What it is called: 'green tea'.")],
+    means: Annotated[
+        str,
+        typer.Option("--means", metavar="CLASS", help="What it is: smoke, gas, solvent, coffee …"),
+    ] = "",
     enose: EnoseOption = None,
     files: Annotated[
         list[Path] | None,
@@ -50,15 +55,27 @@ def teach(
     It says what to do: clean air, now hold it to the nose, away again. Sniffs that would teach
     something wrong are refused with the reason. A name that was taught before gets more sniffs.
 
+    With --means it stands for a row of the odour table (docs/smell-meaning.md): one that stands for
+    a danger warns people, as built-in ones do. Without --enose and --from, --means says so of an
+    odour that was taught before.
+
     With --from, a recording must begin in clean air, with any number of sniffs after it; a file of
     SmellNet is one sniff as a whole.
     """
+    from thymos.smell.meaning.table import row_of
     from thymos.smell.recognise.embed import BIN_S, bin_length
     from thymos.smell.recognise.guess import odour_name
     from thymos.smell.recognise.load import base_model
     from thymos.smell.recognise.taught import TaughtOdour, TaughtStore, device_of, now
 
     called = odour_name(name)
+    row = row_of(means).name if means else ""
+    store = TaughtStore()
+    if row and enose is None and not files:
+        device = _who_knows(store, called, nose, f"teach {called!r} --means {row!r}")
+        path = store.mean(device, called, row)
+        _tell_taught(store, device, called, path, [], json=json)
+        return
     if (enose is None) == (not files):
         raise ConfigError(
             "where from: a nose or recordings?",
@@ -67,8 +84,7 @@ def teach(
     found = _from_files(files, nose, seconds) if files else _live(enose, sniffs, seconds)
     spec, taken, refused = found
     device = nose or device_of(spec)
-    store = TaughtStore()
-    before = next((o for o in store.load(device).odours if o.name == called), None)
+    before = _find(store, device, called)
     have = len(taken) + (len(before.sniffs) if before else 0)
     if have < MIN_SNIFFS:
         raise CalibrationError(
@@ -79,18 +95,13 @@ def teach(
     channels = _gas_names(spec)
     whole = base_model(spec) is not None
     length = BIN_S if whole else bin_length(spec.rate_hz)
-    odour = TaughtOdour(called, channels, spec.unit, tuple(taken), now(), length)
+    odour = TaughtOdour(called, channels, spec.unit, tuple(taken), now(), length, row)
     path = store.teach(device, odour)
-    if json:
-        told = {"odour": called, "nose": device, "sniffs": have, "refused": refused}
-        typer.echo(jsonlib.dumps(told | {"file": str(path)}, ensure_ascii=False))
-        return
-    typer.echo(str(path))
-    stderr.print(f"{device} now knows '{called}' ({have} sniffs)", markup=False)
+    _tell_taught(store, device, called, path, refused, json=json)
 
 
 def taught(nose: Nose = "", json: JsonOption = False) -> None:
-    """List the odours that noses were taught."""
+    """List the odours that noses were taught, and what they mean."""
     from thymos.smell.recognise.taught import TaughtStore
 
     store = TaughtStore()
@@ -102,9 +113,10 @@ def taught(nose: Nose = "", json: JsonOption = False) -> None:
     if not rows:
         stderr.print("nothing was taught yet: thymos smell teach NAME --enose serial:")
         return
-    table = Table("nose", "odour", "sniffs", "taught at (UTC)", box=None)
+    table = Table("nose", "odour", "stands for", "sniffs", "taught at (UTC)", box=None)
     for device, odour in rows:
-        table.add_row(device, odour.name, str(len(odour.sniffs)), odour.taught_at)
+        count = str(len(odour.sniffs))
+        table.add_row(device, odour.name, _meaning(odour), count, odour.taught_at)
     Console(highlight=False, markup=False).print(table)
 
 
@@ -118,33 +130,79 @@ def forget(
     from thymos.smell.recognise.taught import TaughtStore
 
     called, store = odour_name(name), TaughtStore()
-    devices = [nose] if nose else [t.device for t in store.all() if _has(t.odours, called)]
-    if not devices:
-        raise CalibrationError(f"no nose was taught '{called}'", hint="thymos smell taught")
-    if len(devices) > 1:
-        raise ConfigError(
-            f"several noses know '{called}': {', '.join(devices)}",
-            hint=f"thymos smell forget {called!r} --nose {devices[0]!r}",
-        )
-    path = store.forget(devices[0], called)
+    device = _who_knows(store, called, nose, f"forget {called!r}")
+    path = store.forget(device, called)
     if json:
-        typer.echo(jsonlib.dumps({"forgotten": called, "nose": devices[0], "file": str(path)}))
+        typer.echo(jsonlib.dumps({"forgotten": called, "nose": device, "file": str(path)}))
     else:
-        stderr.print(f"{devices[0]} has forgotten '{called}'", markup=False)
+        stderr.print(f"{device} has forgotten '{called}'", markup=False)
 
 
 def _warn(error: CalibrationError) -> None:
     stderr.print(f"left out: {error}; {error.hint}", markup=False, soft_wrap=True)
 
 
-def _has(odours: tuple[TaughtOdour, ...], name: str) -> bool:
-    return any(odour.name == name for odour in odours)
+def _who_knows(store: TaughtStore, name: str, nose: str, command: str) -> str:
+    """The nose that was taught an odour: the one that is named, else the only one.
+
+    Raises:
+        CalibrationError: None was.
+        ConfigError: Several were.
+    """
+    found = [t.device for t in store.all() if any(o.name == name for o in t.odours)]
+    if not nose and not found:
+        raise CalibrationError(f"no nose was taught '{name}'", hint="thymos smell taught")
+    if not nose and len(found) > 1:
+        raise ConfigError(
+            f"several noses know '{name}': {', '.join(found)}",
+            hint=f"thymos smell {command} --nose {found[0]!r}",
+        )
+    return nose or found[0]
+
+
+def _find(store: TaughtStore, device: str, name: str) -> TaughtOdour | None:
+    return next((o for o in store.load(device).odours if o.name == name), None)
+
+
+def _tell_taught(
+    store: TaughtStore, device: str, name: str, path: Path, refused: list[str], *, json: bool
+) -> None:
+    """What a nose knows now of an odour."""
+    odour = _find(store, device, name)
+    if odour is None:  # somebody else had it forgotten meanwhile
+        raise CalibrationError(f"'{name}' was forgotten meanwhile", hint="thymos smell taught")
+    count = len(odour.sniffs)
+    if json:
+        told = {"odour": name, "nose": device, "sniffs": count, "refused": refused}
+        told |= _meaning_facts(odour) | {"file": str(path)}
+        typer.echo(jsonlib.dumps(told, ensure_ascii=False))
+        return
+    typer.echo(str(path))
+    meaning = _meaning(odour)
+    also = f"; it stands for {meaning}" if meaning != NOTHING else ""
+    stderr.print(f"{device} now knows '{name}' ({count} sniffs){also}", markup=False)
+
+
+def _meaning_facts(odour: TaughtOdour) -> dict[str, str]:
+    """Its row of the odour table, said or by its own name, and the class of danger."""
+    from thymos.smell.meaning.table import meaning_of
+
+    row = meaning_of(odour.means or odour.name)
+    return {"means": row.name, "danger": row.danger}
+
+
+def _meaning(odour: TaughtOdour) -> str:
+    from thymos.smell.meaning.table import meaning_of
+
+    row = meaning_of(odour.means or odour.name)
+    return f"{row.name} (warns people)" if row.dangerous else row.name or NOTHING
 
 
 def _facts(device: str, odour: TaughtOdour) -> dict[str, Any]:
     return {
         "nose": device,
         "odour": odour.name,
+        **_meaning_facts(odour),
         "sniffs": len(odour.sniffs),
         "channels": list(odour.channels),
         "unit": odour.unit,

@@ -279,7 +279,7 @@ class SmellPerceiver:
         return Sniff(
             state.t_ns,
             odour.onset_ns,
-            label="" if guess is None else guess.label,
+            label="" if guess is None else guess.stands_for,
             confidence=sure,
             strength=state.strength,
             channel=self._spec.channels[self._gas[strongest]],

@@ -197,7 +197,7 @@ class Summary:
         guess = last.guess
         label, sure, text = "unknown", 0.3, NOT_LEARNT
         if guess is not None:
-            label, sure, text = guess.label, guess.confidence, guess.text
+            label, sure, text = guess.stands_for, guess.confidence, guess.text
         if smell.odour.fading_ns is not None:
             sure *= FADED
             text += "; it is fading"

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from thymos.contract import EMOTIONS, Cue, WindowReport
 from thymos.errors import ConfigError
-from thymos.smell.meaning.table import meaning_of
+from thymos.smell.meaning.table import CLEAN_AIR, meaning_of
 
 MEMORY = "odour_memory"
 """Name of the cue."""
@@ -292,7 +292,7 @@ def _recognised(cues: Iterable[Cue]) -> Cue | None:
     for cue in cues:
         if cue.name == "odour" and isinstance(cue.value, str) and cue.confidence >= SURE:
             meaning = meaning_of(cue.value)
-            if meaning.known and meaning.family != "clean air":
+            if meaning.known and meaning.family != CLEAN_AIR:
                 return cue
     return None
 

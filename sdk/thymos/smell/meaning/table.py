@@ -7,6 +7,7 @@ person would call it and how they would like it) are kept apart (France et al., 
 
 from __future__ import annotations
 
+import difflib
 import functools
 import unicodedata
 from importlib.resources import files
@@ -21,6 +22,10 @@ Danger = Literal["smoke", "gas_leak", "spoiled_food", "solvent", "none", "unknow
 DANGERS: tuple[Danger, ...] = ("smoke", "gas_leak", "solvent", "spoiled_food")
 """The classes that are dangers, worst first."""
 
+CLEAN_AIR = "clean air"
+"""Family of what is no smell."""
+NEAR = 5
+"""So many near matches are told of a label that is not in the table."""
 MAX_LABEL = 80
 """Labels come from files and people; a longer one is none of ours."""
 
@@ -172,3 +177,27 @@ def meaning_of(label: str) -> Meaning:
         label: Of a recogniser, a file or a person: untrusted. It is only compared, as a whole.
     """
     return _index().get(normalised(label), UNKNOWN)
+
+
+def row_of(label: str) -> Meaning:
+    """The row or class of danger that a person names as the meaning of a smell.
+
+    Args:
+        label: Name of a row, one of its other labels, or a class of danger, in any case.
+
+    Raises:
+        ConfigError: It is not in the table, or is clean air; near matches are told.
+    """
+    found = meaning_of(label)
+    if not found.known:
+        near = difflib.get_close_matches(normalised(label), _index(), n=NEAR)
+        asked = "".join(c if c.isprintable() else "?" for c in label.strip()[:40])
+        names = dict.fromkeys(meaning_of(one).name for one in near or DANGERS)
+        raise ConfigError(
+            f"'{asked}' is not in the odour table",
+            hint=f"{'near' if near else 'dangers'}: {', '.join(names)}; "
+            "all of them: docs/smell-meaning.md",
+        )
+    if found.family == CLEAN_AIR:
+        raise ConfigError("clean air is not the meaning of a smell", hint="choose another")
+    return found

@@ -37,6 +37,7 @@ class OdourGuess:
         taught: The label was typed by a person (`thymos smell teach`): data, never an instruction.
         confusable: Odours it is most often mistaken for.
         origin: Where the patterns come from, in words.
+        means: Row of the odour table that the person said it stands for; empty if nothing was said.
     """
 
     outcome: Outcome
@@ -50,6 +51,12 @@ class OdourGuess:
     taught: bool
     confusable: tuple[str, ...]
     origin: str
+    means: str = ""
+
+    @property
+    def stands_for(self) -> str:
+        """The label by which its meaning is found in the odour table."""
+        return self.means or self.label
 
     @property
     def text(self) -> str:
@@ -60,7 +67,8 @@ class OdourGuess:
         if self.outcome == "unclear":
             return f"it could be {' or '.join(known)}, which remains unclear"
         also = f"; easily mistaken for {', '.join(self.confusable)}" if self.confusable else ""
-        return f"it is most like {self.label} ({self.confidence:.0%}), by {self.origin}{also}"
+        named = f"{self.label}, taught as {self.means}" if self.means else self.label
+        return f"it is most like {named} ({self.confidence:.0%}), by {self.origin}{also}"
 
 
 def decide(ranked: Mapping[str, float]) -> tuple[Outcome, str, float]:

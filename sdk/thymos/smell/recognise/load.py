@@ -75,15 +75,16 @@ def load_recogniser(spec: StreamSpec, store: TaughtStore | None = None) -> Recog
         ModelError: Shipped weights are damaged.
     """
     taught = (store or TaughtStore()).load(spec)
+    means = {odour.name: odour.means for odour in taught.odours if odour.means}
     base = base_model(spec)
     if base is not None:
         extra = {odour.name: odour.points(base) for odour in taught.of_model(base)}
-        return Recogniser(base.with_taught(extra), _columns(base, spec), "raw")
+        return Recogniser(base.with_taught(extra), _columns(base, spec), "raw", means)
     names = tuple(spec.channels[i] for i in gas_channels(spec))
     model = response_model(taught, names, spec.unit, bin_length(spec.rate_hz))
     if model is None:
         return None
-    return Recogniser(model, _columns(model, spec), "response")
+    return Recogniser(model, _columns(model, spec), "response", means)
 
 
 def _columns(model: OdourModel, spec: StreamSpec) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from thymos.samples import NS_PER_S
 from thymos.smell.recognise.embed import window_features
-from thymos.smell.recognise.guess import OdourGuess, decide
+from thymos.smell.recognise.guess import CLEAR, OdourGuess, Outcome, decide
 from thymos.smell.recognise.model import OdourModel
 
 F64 = NDArray[np.float64]
@@ -42,6 +43,8 @@ class Recogniser:
     Args:
         model: What is known.
         columns: Where the channels of the model are among the values, [channels].
+        wants: See below.
+        means: Rows of the odour table that labels stand for, as far as a person said so.
 
     Attributes:
         wants: `raw`: readings as the sensor gives them; `response`: against clean air
@@ -53,8 +56,10 @@ class Recogniser:
         model: OdourModel,
         columns: tuple[int, ...],
         wants: Literal["raw", "response"] = "raw",
+        means: Mapping[str, str] | None = None,
     ) -> None:
         self.model = model
+        self._rows = dict(means or {})
         self.wants: Literal["raw", "response"] = wants
         self._columns = list(columns)
         self._offset = np.array(model.facts.offset)
@@ -131,10 +136,19 @@ class Recogniser:
             self._point = self._point + (point - self._point) / min(self._windows, MEMORY)
         self._guess = None
 
+    def _same_meaning(self, ranked: Mapping[str, float]) -> tuple[Outcome, str, float]:
+        """Odours that were said to mean the same do not stand in each other's way."""
+        best = next(iter(ranked))
+        row = self._rows.get(best)
+        pooled = sum(p for name, p in ranked.items() if row and self._rows.get(name) == row)
+        return ("recognised", best, pooled) if pooled >= CLEAR else decide(ranked)
+
     def _decide(self, point: F64) -> OdourGuess:
         squared = self.model.clouds(point, self._means)
         ranked = self.model.ranked(squared, self._windows)
         outcome, label, confidence = decide(ranked)
+        if outcome == "unclear":
+            outcome, label, confidence = self._same_meaning(ranked)
         assert self._origin_ns is not None  # noqa: S101
         return OdourGuess(
             outcome=outcome,
@@ -148,4 +162,5 @@ class Recogniser:
             taught=label in self.model.taught,
             confusable=self.model.facts.confusable.get(label, ())[:MAX_CONFUSABLE],
             origin=self.model.facts.origin,
+            means=self._rows.get(label, ""),
         )

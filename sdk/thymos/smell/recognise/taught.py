@@ -1,10 +1,11 @@
 """Odours that a person taught a nose: a small JSON file beside the calibrations of that nose.
 
-    <calibrations>/enose-taught/<device>/odours.json      schema thymos.taught/1
+    <calibrations>/enose-taught/<device>/odours.json      schema thymos.taught/2
 
 What is kept of a sniff does not depend on any model: the readings in clean air before it, and the
 mean reading of each five seconds while the odour was there. The file is written anew as a whole and
 then renamed, so that a power cut leaves the old one or the new one; `forget` leaves no trace.
+Files of version 1 know of no meanings; they are read, and rewritten when something is taught.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from thymos.errors import CalibrationError, ThymosError
 from thymos.samples import StreamSpec, serial_number
+from thymos.smell.meaning.table import row_of
 from thymos.smell.recognise.direction import Direction, direction, known_curve
 from thymos.smell.recognise.embed import (
     BIN_S,
@@ -40,7 +42,8 @@ from thymos.smell.signal.baseline import response
 
 F64 = NDArray[np.float64]
 
-SCHEMA = "thymos.taught/1"
+SCHEMA = "thymos.taught/2"
+_READS = ("thymos.taught/1", SCHEMA)
 POINTS = 4
 """Points of a sniff, see `sniff_points`."""
 MAX_ODOURS = 200
@@ -77,6 +80,7 @@ class TaughtOdour:
         sniffs: What was smelt.
         taught_at: When, UTC, ISO 8601.
         bin_s: Length of a stretch of its sniffs, see `bin_length`.
+        means: Name of the row of the odour table that it stands for; empty if nobody said.
     """
 
     name: str
@@ -85,6 +89,7 @@ class TaughtOdour:
     sniffs: tuple[TaughtSniff, ...]
     taught_at: str
     bin_s: float = BIN_S
+    means: str = ""
 
     def like(self, other: TaughtOdour) -> bool:
         """Whether the sniffs of both can be compared."""
@@ -132,10 +137,14 @@ class Taught:
     def with_odour(self, odour: TaughtOdour) -> Taught:
         """With an odour more, or one that is taught further; the oldest sniffs make room.
 
+        What an odour stands for stays until something else is said.
+
         Raises:
             CalibrationError: There are too many.
         """
         old = next((o for o in self.odours if o.name == odour.name), None)
+        if old is not None:
+            odour = replace(odour, means=odour.means or old.means)
         if old is not None and old.like(odour):
             odour = replace(odour, sniffs=(*old.sniffs, *odour.sniffs)[-MAX_SNIFFS:])
         rest = [o for o in self.odours if o.name != odour.name]
@@ -151,11 +160,24 @@ class Taught:
         Raises:
             CalibrationError: It was never taught.
         """
+        self._check(name)
+        return replace(self, odours=tuple(o for o in self.odours if o.name != name))
+
+    def meaning(self, name: str, means: str) -> Taught:
+        """With an odour that stands for a row of the odour table.
+
+        Raises:
+            CalibrationError: It was never taught.
+        """
+        self._check(name)
+        said = (replace(o, means=means) if o.name == name else o for o in self.odours)
+        return replace(self, odours=tuple(said))
+
+    def _check(self, name: str) -> None:
         if all(o.name != name for o in self.odours):
             raise CalibrationError(
                 f"'{name}' was not taught to {self.device}", hint="thymos smell taught"
             )
-        return replace(self, odours=tuple(o for o in self.odours if o.name != name))
 
 
 def response_model(
@@ -242,6 +264,16 @@ class TaughtStore:
             _write(path, _read(path, device).with_odour(odour))
         return path
 
+    def mean(self, device: str, name: str, means: str) -> Path:
+        """Say which row of the odour table an odour stands for; return the file.
+
+        Raises:
+            CalibrationError: It was never taught, or the file cannot be written.
+        """
+        with self._alone(device) as path:
+            _write(path, _read(path, device).meaning(name, means))
+        return path
+
     def forget(self, device: str, name: str) -> Path:
         """Erase an odour with all its sniffs; return the file.
 
@@ -314,6 +346,7 @@ def _as_json(taught: Taught) -> dict[str, Any]:
             "unit": o.unit,
             "taught_at": o.taught_at,
             "bin_s": o.bin_s,
+            "means": o.means,
             "sniffs": [
                 {
                     "air": None if s.air is None else numbers(s.air),
@@ -335,7 +368,7 @@ def _read(path: Path, device: str) -> Taught:
         if path.stat().st_size > MAX_BYTES:
             raise CalibrationError(f"'{path}' is too large for taught odours", hint=hint)
         data = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        if not isinstance(data, dict) or data.get("schema") not in _READS:
             raise CalibrationError(f"'{path}' holds no odours of this version", hint=hint)
         odours = [_odour(name, row) for name, row in sorted(data["odours"].items())]
         return Taught(str(data["device"]), tuple(odours[:MAX_ODOURS]))
@@ -370,4 +403,5 @@ def _odour(name: str, row: dict[str, Any]) -> TaughtOdour:
         raise ValueError("its stretches have no length")
     if odour_name(name) != name:
         raise ValueError("the name of an odour is none")
-    return TaughtOdour(name, channels, str(row["unit"]), tuple(sniffs), when, bin_s)
+    means = row_of(str(row["means"])).name if row.get("means") else ""
+    return TaughtOdour(name, channels, str(row["unit"]), tuple(sniffs), when, bin_s, means)
