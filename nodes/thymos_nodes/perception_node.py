@@ -89,6 +89,11 @@ class PerceptionNode(ThymosNode):
                 "language": "Language of the speech, IETF code.",
                 "clean_air": "Calibration file of the electronic nose; 'stored': its newest; "
                 "empty for none.",
+                "climate": "What temperature and humidity do to the nose: a calibration file, "
+                "'stored', 'learn' (in clean air); empty for nothing.",
+                "smell_state": "File that keeps clean air over a restart; empty for none.",
+                "warm_up_s": "Declared warm-up of the nose, from its first reading on [s].",
+                "drift_guard": "File of `thymos smell guard`: tells when to calibrate the nose.",
             },
         ),
     )
