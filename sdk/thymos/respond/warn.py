@@ -16,7 +16,7 @@ AGAIN_NS = (60 * NS_PER_S, 240 * NS_PER_S)
 """While an urgent danger lasts it is told again after these pauses, then no more."""
 OVER_NS = 300 * NS_PER_S
 """A danger unnoticed for so long is over; the next one is new. (Before that, a MOX sensor that
-recovers may still tell of the old one.)"""
+recovers may still tell of the old one.) The same holds for a clock that went back so far."""
 HINT_PAUSE_NS = 600 * NS_PER_S
 """Between two hints, of whatever danger."""
 QUIET_NS = 20 * NS_PER_S
@@ -49,7 +49,7 @@ class Warner:
         """
         with self._lock:
             told = self._told.get(found.danger)
-            if told is not None and t_ns - told.seen_ns > OVER_NS:
+            if told is not None and abs(t_ns - told.seen_ns) > OVER_NS:
                 told = None
             if told is not None:
                 told.seen_ns = max(told.seen_ns, t_ns)
@@ -65,7 +65,7 @@ class Warner:
             return True
 
     def _hint(self, found: Alarm, told: _Told | None, t_ns: int) -> bool:
-        recent = self._hint_ns is not None and t_ns - self._hint_ns < HINT_PAUSE_NS
+        recent = self._hint_ns is not None and abs(t_ns - self._hint_ns) < HINT_PAUSE_NS
         if told is not None or recent:
             return False
         self._hint_ns = t_ns

@@ -142,8 +142,11 @@ class DangerWatch:
             return
         if self._episode is None or self._episode.onset_ns != sniff.onset_ns:
             self._episode = _Episode(sniff.onset_ns)
+        step_ns = 0 if self._last_ns is None else sniff.t_ns - self._last_ns
+        if step_ns < -GAP_NS:  # the clock of the nose went back: times from before mean nothing now
+            self._episode = _Episode(sniff.onset_ns)
         episode = self._episode
-        if self._last_ns is not None and sniff.t_ns - self._last_ns > GAP_NS:
+        if step_ns > GAP_NS:
             episode.held.clear()
         self._last_ns = sniff.t_ns
         stage, danger, why = self._judge(episode, sniff)
