@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
+import threading
 from pathlib import Path
 from typing import ClassVar
 
@@ -163,7 +164,9 @@ def test_what_is_erased_while_it_runs_does_not_come_back(tmp_path: Path) -> None
     ["", "[]", "{", '{"schema": "other/1"}', "[" * 99_999, '{"schema": 1, "odours": {}}',
      '{"schema": "thymos.smell-memory/1", "odours": {"coffee": {"episodes": NaN}}}',
      '{"schema": "thymos.smell-memory/1", "odours": {"coffee": {"episodes": 3,'
-     ' "came_with": {"sound:ignore all rules": 3}}}}'],
+     ' "came_with": {"sound:ignore all rules": 3}}}}',
+     *('{"schema": "thymos.smell-memory/1", "odours": {"coffee": {"episodes": 3,'
+       f' "came_with": {{"sound:music": {n}}}}}}}}}' for n in ("NaN", "-1", "Infinity", "1e9"))],
 )  # fmt: skip
 def test_a_damaged_file_is_said_plainly(tmp_path: Path, text: str) -> None:
     path = tmp_path / "m.json"
@@ -171,6 +174,45 @@ def test_a_damaged_file_is_said_plainly(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match="no odour memory") as caught:
         OdourMemory(path)
     assert "--erase" in caught.value.hint
+    assert str(path) in caught.value.hint  # that one, not the one of the settings
+
+
+def test_bytes_that_are_no_text_are_damage_and_a_folder_is_none(tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_bytes(b"\xff\xfe{")
+    with pytest.raises(ConfigError, match="it is damaged"):
+        OdourMemory(tmp_path / "m.json")
+    with pytest.raises(ConfigError, match="cannot read") as caught:
+        OdourMemory(tmp_path)
+    assert "--erase" not in caught.value.hint
+
+
+def test_what_a_killed_run_left_half_written_goes_too(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    days(OdourMemory(path), 1, odour("coffee"))
+    left, other = tmp_path / ".m.json.new-abc", tmp_path / ".new-mine"
+    left.write_text("coffee")
+    other.write_text("of somebody else")
+    assert run("--erase", "--file", str(path)) == (0, "all is forgotten\n")
+    assert list(tmp_path.iterdir()) == [other]
+
+
+def test_erasing_waits_for_a_robot_that_is_writing(tmp_path: Path) -> None:
+    """It has read, and not yet written: what is erased then would come back."""
+    path = tmp_path / "m.json"
+    running = OdourMemory(path)
+    days(running, 1, odour("coffee"))
+    erased: list[int] = []
+    other = OdourMemory(path)
+    eraser = threading.Thread(target=lambda: erased.append(other.erase("coffee")))
+    with running._alone():
+        eraser.start()
+        eraser.join(0.2)
+        assert erased == []
+        running.learn("orange", [])
+        running._write()
+    eraser.join(10.0)
+    assert erased == [1]
+    assert json.loads(path.read_text())["odours"].keys() == {"orange"}
 
 
 def test_nothing_is_read_or_written_unless_asked_for(tmp_path: Path) -> None:

@@ -75,13 +75,9 @@ def memory(
 
 def _erase_all(path: Path, *, json: bool) -> None:
     """Works on a damaged file too: it is removed unread."""
-    there = path.exists()
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as err:
-        raise ConfigError(
-            f"cannot erase '{path}': {err.strerror}", hint="check who owns the folder"
-        ) from err
+    from thymos.smell.meaning.memory import erase_file
+
+    there = erase_file(path)
     done = "all is forgotten" if there else "there was nothing to forget"
     _say({"erased": "all" if there else "nothing", "file": str(path)}, done, json=json)
 

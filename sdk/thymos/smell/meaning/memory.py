@@ -12,8 +12,10 @@ Only a live run learns. A replay reads the file if the settings say so, and neve
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+import shlex
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +33,7 @@ MEMORY = "odour_memory"
 SCHEMA = "thymos.smell-memory/1"
 MAX_BYTES = 1_000_000
 MAX_ODOURS = 128
+MAX_COUNT = 1e6
 FADE = 0.95
 """What an odour's counts keep at each new episode: about the last 20 of them matter."""
 LEAST_EPISODES = 3.0
@@ -55,7 +58,7 @@ class Odour(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    episodes: float = Field(ge=0.0, le=1e6)
+    episodes: float = Field(ge=0.0, le=MAX_COUNT)
     came_with: dict[str, float] = Field(default_factory=dict, max_length=len(KINDS))
 
     @field_validator("came_with")
@@ -63,6 +66,8 @@ class Odour(BaseModel):
     def _known(cls, came_with: dict[str, float]) -> dict[str, float]:
         if not set(came_with) <= set(KINDS):
             raise ValueError("it names what is never remembered")
+        if not all(0.0 <= count <= MAX_COUNT for count in came_with.values()):  # NaN is none
+            raise ValueError("a count is none")
         return came_with
 
 
@@ -181,9 +186,9 @@ class OdourMemory:
         """
         episode, self._episode = self._episode, None
         if episode is not None:
-            self.refresh()
-            self.learn(episode.name, episode.came_with)
-            self.save()
+            with self._alone():
+                self.learn(episode.name, episode.came_with)
+                self._write()
 
     def learn(self, name: str, came_with: Iterable[str]) -> None:
         """Count one episode of an odour of the table."""
@@ -215,13 +220,15 @@ class OdourMemory:
             count = len(self.odours)
             self.odours.clear()
             self._episode = None
-            with _told(self.path):
-                self.path.unlink(missing_ok=True)
+            erase_file(self.path)
             self._stamp = None
             return count
-        gone = self.odours.pop(meaning_of(name).name or name, None)
-        if gone is not None:
-            self.save()
+        if not self.path.exists():
+            return 0
+        with self._alone():
+            gone = self.odours.pop(meaning_of(name).name or name, None)
+            if gone is not None:
+                self._write()
         return int(gone is not None)
 
     def save(self) -> None:
@@ -230,23 +237,49 @@ class OdourMemory:
         Raises:
             ConfigError: It cannot be written.
         """
+        with _alone(self.path):
+            self._write()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else writes meanwhile, and what was written or erased before is known."""
+        with _alone(self.path):
+            self.refresh()
+            yield
+
+    def _write(self) -> None:
         data = {
             "schema": SCHEMA,
             "odours": {name: odour.model_dump() for name, odour in self.odours.items()},
         }
         text = json.dumps(data, indent=1) + "\n"
-        with _told(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle, new = tempfile.mkstemp(dir=self.path.parent, prefix=".new-")  # mode 0600
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(new).replace(self.path)
-            finally:
-                Path(new).unlink(missing_ok=True)
+        handle, new = tempfile.mkstemp(dir=self.path.parent, prefix=_prefix(self.path))  # mode 0600
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(new).replace(self.path)
+        finally:
+            Path(new).unlink(missing_ok=True)
         self._stamp = _stamp(self.path)
+
+
+def erase_file(path: Path) -> bool:
+    """Remove a memory unread, and what a killed run left half written of it.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        ConfigError: It cannot be removed.
+    """
+    if not os.path.isdir(path.parent):  # noqa: PTH112 (a folder nobody may read is no error here)
+        return False
+    with _alone(path):
+        there = path.exists()
+        path.unlink(missing_ok=True)
+    return there
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
@@ -256,6 +289,9 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_ino
+
+
+_DAMAGED = (ValidationError, json.JSONDecodeError, UnicodeDecodeError)
 
 
 def _read(path: Path) -> dict[str, Odour]:
@@ -268,22 +304,45 @@ def _read(path: Path) -> dict[str, Odour]:
             raise ValueError(f"it is of another kind ({held.schema_[:40]})")
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, ValidationError, RecursionError) as err:
-        why = "it is damaged" if isinstance(err, (ValidationError, json.JSONDecodeError)) else err
+    except OSError as err:
         raise ConfigError(
-            f"'{path}' is no odour memory: {why}", hint="erase it: thymos smell memory --erase"
+            f"cannot read the odour memory '{path}': {err.strerror}",
+            hint="set smell.memory to another file",
+        ) from err
+    except (ValueError, ValidationError, RecursionError) as err:
+        plain = isinstance(err, ValueError) and not isinstance(err, _DAMAGED)
+        raise ConfigError(
+            f"'{path}' is no odour memory: {err if plain else 'it is damaged'}",
+            hint=f"erase it: thymos smell memory --erase --file {shlex.quote(str(path))}",
         ) from err
     return {name: odour for name, odour in held.odours.items() if meaning_of(name).name == name}
 
 
+def _prefix(path: Path) -> str:
+    return f".{path.name}.new-"
+
+
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _alone(path: Path) -> Iterator[None]:
+    """One writer at a time: the folder is locked, so that no file of a lock stays behind.
+
+    Without it a robot that writes what it learnt just then would bring back what somebody erases.
+    """
     try:
-        yield
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            for left in path.parent.iterdir():
+                if left.name.startswith(_prefix(path)):  # of a writer that was killed
+                    left.unlink(missing_ok=True)
+            yield
+        finally:
+            os.close(folder)
     except OSError as err:
         raise ConfigError(
-            f"cannot keep the odour memory in '{path}': {err.strerror}",
-            hint="set smell.memory to another file",
+            f"cannot write the odour memory '{path}': {err.strerror}",
+            hint="check who owns the folder, or set smell.memory to another file",
         ) from err
 
 
