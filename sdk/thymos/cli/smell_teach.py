@@ -180,7 +180,9 @@ def _tell_taught(
     typer.echo(str(path))
     meaning = _meaning(odour)
     also = f"; it stands for {meaning}" if meaning != NOTHING else ""
-    stderr.print(f"{device} now knows '{name}' ({count} sniffs){also}", markup=False)
+    stderr.print(
+        f"{device} now knows '{name}' ({count} sniffs){also}", markup=False, soft_wrap=True
+    )
 
 
 def _meaning_facts(odour: TaughtOdour) -> dict[str, str]:
