@@ -179,6 +179,38 @@ def test_recordings_teach_too_and_must_say_of_which_nose(tmp_path):
     assert [row["nose"] for row in json.loads(run("taught", "--json"))] == ["S1"]
 
 
+def test_other_channels_and_other_noses_lose_nothing(tmp_path):
+    files = [write(tmp_path / f"{i}.csv") for i in range(3)]
+    run("teach", "tea", "--nose", "S1", *[part for f in files for part in ("--from", f)])
+    other = tmp_path / "other.csv"
+    other.write_text(files[0].read_text().replace("C [ohm]", "D [ohm]"))
+    error = refusal("teach", "tea", "--nose", "S1", "--from", other)
+    assert "other channels" in str(error)
+    assert "forget" in error.hint
+    (row,) = json.loads(run("taught", "--json"))
+    assert (row["sniffs"], row["channels"]) == (3, ["A", "B", "C"])
+    given = ("--from", files[0], "--from", other)
+    assert "another nose" in str(refusal("teach", "soup", "--nose", "S1", *given))
+    one = refusal("teach", "soup", "--nose", "S1", "--from", files[0])
+    assert "1 good sniff is too few" in str(one)
+
+
+def test_asking_of_a_nose_that_is_none_makes_no_folder(tmp_path):
+    run("teach", "tea", "--enose", nose("coffee"))
+    for asked in (("forget", "tea"), ("teach", "tea", "--means", "gas")):
+        assert "not taught" in str(refusal(*asked, "--nose", "nobody"))
+    assert len(list((tmp_path / "calibrations/enose-taught").iterdir())) == 1
+
+
+def test_names_of_noses_cannot_move_the_cursor(tmp_path):
+    store = tmp_path / "calibrations/enose-taught/S1/odours.json"
+    files = [write(tmp_path / f"{i}.csv") for i in range(3)]
+    run("teach", "tea", "--nose", "S1", *[part for f in files for part in ("--from", f)])
+    store.write_text(store.read_text().replace('"S1"', '"S1\\u001b[2J"'))
+    assert "\x1b" not in run("taught")
+    assert "\\u001b" in json.dumps(json.loads(run("taught", "--json")))
+
+
 def test_recordings_that_are_none_teach_nothing(tmp_path):
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "other.csv").write_text("hello\nworld\n")
@@ -201,6 +233,9 @@ def test_a_damaged_store_is_told_and_the_others_are_listed(tmp_path):
     broken.write_text("{")
     done = RUN.invoke(app, ["smell", "taught", "--json"])
     assert [row["odour"] for row in json.loads(done.stdout)] == ["tea"]
+    assert "S9" in done.stderr
+    done = RUN.invoke(app, ["smell", "forget", "other"])
+    assert isinstance(done.exception, CalibrationError)
     assert "S9" in done.stderr
 
 

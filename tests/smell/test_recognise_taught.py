@@ -210,6 +210,23 @@ def test_more_sniffs_are_added_and_bounded(tmp_path: Path) -> None:
     assert len(store.load("S1").odours[0].sniffs) == MAX_SNIFFS
 
 
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = TaughtStore(tmp_path)
+    path = store.teach("S1", odour_of("tea"))
+    before = path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CalibrationError, match="No space left"):
+        store.teach("S1", odour_of("soup"))
+    assert path.read_bytes() == before
+    assert not list(path.parent.glob(".new-*"))
+
+
 def test_forgetting_leaves_no_trace(tmp_path: Path) -> None:
     store = TaughtStore(tmp_path)
     store.teach("S1", odour_of("tea"))
@@ -322,7 +339,7 @@ def test_devices_with_any_name_have_their_own_file(tmp_path: Path) -> None:
 KILLED = """
 import sys, os, pickle
 from pathlib import Path
-from thymos.smell.recognise.taught import TaughtStore
+from thymos.smell.recognise.store import TaughtStore
 store, odour = pickle.load(open(sys.argv[1], 'rb'))
 print('go', flush=True)
 while True:

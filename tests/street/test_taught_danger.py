@@ -22,7 +22,7 @@ from thymos.respond.guard import rulebook
 from thymos.respond.responder import StreetResponder
 from thymos.runner import run_offline
 from thymos.samples import each
-from thymos.smell.recognise.taught import device_of
+from thymos.smell.recognise.store import device_of
 
 QUIET = Config(window=WindowConfig(length_s=4.0, hop_s=4.0), respond=RespondConfig(speak=False))
 

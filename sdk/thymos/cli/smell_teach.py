@@ -19,7 +19,8 @@ from thymos.errors import CalibrationError, ConfigError
 from thymos.samples import EndOfStream, Origin, Sample, Source, StreamSpec, each, serial_number
 
 if TYPE_CHECKING:
-    from thymos.smell.recognise.taught import TaughtOdour, TaughtSniff, TaughtStore
+    from thymos.smell.recognise.store import TaughtStore
+    from thymos.smell.recognise.taught import TaughtOdour, TaughtSniff
     from thymos.smell.recognise.teach import Teacher
 
 MIN_SNIFFS = 3
@@ -66,7 +67,8 @@ def teach(
     from thymos.smell.recognise.embed import BIN_S, bin_length
     from thymos.smell.recognise.guess import odour_name
     from thymos.smell.recognise.load import base_model
-    from thymos.smell.recognise.taught import TaughtOdour, TaughtStore, device_of, now
+    from thymos.smell.recognise.store import TaughtStore, device_of, now
+    from thymos.smell.recognise.taught import TaughtOdour
 
     called = odour_name(name)
     row = row_of(means).name if means else ""
@@ -88,7 +90,7 @@ def teach(
     have = len(taken) + (len(before.sniffs) if before else 0)
     if have < MIN_SNIFFS:
         raise CalibrationError(
-            f"{have} good sniffs are too few (at least {MIN_SNIFFS})"
+            f"{have} good sniff{'s are' if have != 1 else ' is'} too few (at least {MIN_SNIFFS})"
             + (f"; refused: {refused[-1]}" if refused else ""),
             hint="give more recordings of the odour, or teach it live: --enose serial:",
         )
@@ -102,7 +104,8 @@ def teach(
 
 def taught(nose: Nose = "", json: JsonOption = False) -> None:
     """List the odours that noses were taught, and what they mean."""
-    from thymos.smell.recognise.taught import TaughtStore
+    from thymos.report.html import clean
+    from thymos.smell.recognise.store import TaughtStore
 
     store = TaughtStore()
     found = [store.load(nose)] if nose else store.all(_warn)
@@ -116,7 +119,7 @@ def taught(nose: Nose = "", json: JsonOption = False) -> None:
     table = Table("nose", "odour", "stands for", "sniffs", "taught at (UTC)", box=None)
     for device, odour in rows:
         count = str(len(odour.sniffs))
-        table.add_row(device, odour.name, _meaning(odour), count, odour.taught_at)
+        table.add_row(clean(device), odour.name, _meaning(odour), count, clean(odour.taught_at))
     Console(highlight=False, markup=False).print(table)
 
 
@@ -126,8 +129,9 @@ def forget(
     json: JsonOption = False,
 ) -> None:
     """Erase a taught odour with all its sniffs."""
+    from thymos.report.html import clean
     from thymos.smell.recognise.guess import odour_name
-    from thymos.smell.recognise.taught import TaughtStore
+    from thymos.smell.recognise.store import TaughtStore
 
     called, store = odour_name(name), TaughtStore()
     device = _who_knows(store, called, nose, f"forget {called!r}")
@@ -135,7 +139,7 @@ def forget(
     if json:
         typer.echo(jsonlib.dumps({"forgotten": called, "nose": device, "file": str(path)}))
     else:
-        stderr.print(f"{device} has forgotten '{called}'", markup=False)
+        stderr.print(f"{clean(device)} has forgotten '{called}'", markup=False, soft_wrap=True)
 
 
 def _warn(error: CalibrationError) -> None:
@@ -149,12 +153,14 @@ def _who_knows(store: TaughtStore, name: str, nose: str, command: str) -> str:
         CalibrationError: None was.
         ConfigError: Several were.
     """
-    found = [t.device for t in store.all() if any(o.name == name for o in t.odours)]
+    from thymos.report.html import clean
+
+    found = [t.device for t in store.all(_warn) if any(o.name == name for o in t.odours)]
     if not nose and not found:
         raise CalibrationError(f"no nose was taught '{name}'", hint="thymos smell taught")
     if not nose and len(found) > 1:
         raise ConfigError(
-            f"several noses know '{name}': {', '.join(found)}",
+            f"several noses know '{name}': {', '.join(map(clean, found))}",
             hint=f"thymos smell {command} --nose {found[0]!r}",
         )
     return nose or found[0]
@@ -168,6 +174,8 @@ def _tell_taught(
     store: TaughtStore, device: str, name: str, path: Path, refused: list[str], *, json: bool
 ) -> None:
     """What a nose knows now of an odour."""
+    from thymos.report.html import clean
+
     odour = _find(store, device, name)
     if odour is None:  # somebody else had it forgotten meanwhile
         raise CalibrationError(f"'{name}' was forgotten meanwhile", hint="thymos smell taught")
@@ -181,7 +189,7 @@ def _tell_taught(
     meaning = _meaning(odour)
     also = f"; it stands for {meaning}" if meaning != NOTHING else ""
     stderr.print(
-        f"{device} now knows '{name}' ({count} sniffs){also}", markup=False, soft_wrap=True
+        f"{clean(device)} now knows '{name}' ({count} sniffs){also}", markup=False, soft_wrap=True
     )
 
 
@@ -305,14 +313,24 @@ def _from_files(files: list[Path], nose: str, seconds: float) -> Found:
                     f"'{path.name}' does not say which nose it is from",
                     hint="say it: --nose SERIAL (thymos devices shows it)",
                 )
-            if spec is not None and (mine.unit, mine.channels) != (spec.unit, spec.channels):
-                raise ConfigError(f"'{path.name}' is from another nose than '{files[0].name}'")
+            if spec is not None and _which(mine, nose) != _which(spec, nose):
+                raise ConfigError(
+                    f"'{path.name}' is from another nose than '{files[0].name}'",
+                    hint="teach each nose with its own recordings",
+                )
             spec = mine
             some, why = _sniffs_of(source, seconds)
             taken += some
             refused += [f"{path.name}: {reason}" for reason in why]
     assert spec is not None  # noqa: S101
     return spec, taken, refused
+
+
+def _which(spec: StreamSpec, nose: str) -> tuple[str, str, tuple[str, ...]]:
+    """What recordings of one nose have in common; its name counts unless the person says it."""
+    from thymos.smell.recognise.store import device_of
+
+    return nose or device_of(spec), spec.unit, spec.channels
 
 
 def _sniffs_of(source: Source, seconds: float) -> tuple[list[TaughtSniff], list[str]]:

@@ -12,7 +12,8 @@ from thymos.smell.recognise.guess import UNKNOWN, OdourGuess, odour_name
 from thymos.smell.recognise.load import load_recogniser, shipped
 from thymos.smell.recognise.model import OdourModel
 from thymos.smell.recognise.online import Recogniser
-from thymos.smell.recognise.taught import Taught, TaughtOdour, TaughtSniff, TaughtStore
+from thymos.smell.recognise.store import TaughtStore
+from thymos.smell.recognise.taught import Taught, TaughtOdour, TaughtSniff
 
 __all__ = [
     "UNKNOWN",

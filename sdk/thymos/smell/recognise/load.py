@@ -17,7 +17,8 @@ from thymos.samples import Origin, StreamSpec, gas_channels
 from thymos.smell.recognise.embed import bin_length
 from thymos.smell.recognise.model import OdourModel, load
 from thymos.smell.recognise.online import Recogniser
-from thymos.smell.recognise.taught import TaughtStore, response_model
+from thymos.smell.recognise.store import TaughtStore
+from thymos.smell.recognise.taught import response_model
 
 
 class Shipped(NamedTuple):
