@@ -18,6 +18,7 @@ from thymos.record import Recorder, open_recording
 from thymos.record.definitions import typestore
 from thymos.record.encode import Rosbags
 from thymos.samples import Flag, Kind, Origin, Sample, StreamSpec
+from thymos.smell.formats.bags import read_frames, write_frames
 from thymos.smell.frame import BaselineAir, Channel, Fault, Nose, Phase, SmellFrame, TimeSource
 from thymos.smell.message import (
     FRAME,
@@ -98,6 +99,38 @@ def test_a_nose_that_changes_is_told_again(tmp_path: Path) -> None:
     wanted = [frame(0), frame(1), frame(2, other), frame(3, replace(NOSE))]
     path = recorded(tmp_path / "a.mcap", wanted)
     assert [s.smell for s in read_all(open_recording(path).sources["enose"])] == wanted
+
+
+def test_several_noses_on_a_topic_are_not_one(tmp_path: Path) -> None:
+    """What `convert` makes of a board log: a nose each sensor, all on one topic."""
+    others = [
+        replace(
+            NOSE, serial=f"A5/{k}", channels=tuple(Channel(f"s{k}_h{h}", "ohm") for h in (0, 1))
+        )
+        for k in (1, 2)
+    ]
+    twin = replace(NOSE, serial="B6")
+    turns = [NOSE, *others, twin]
+    made = [replace(frame(i, turns[i % 4]), t_ns=i * S // 4) for i in range(24)]
+    write_frames(tmp_path / "a.mcap", made)
+    assert list(read_frames(tmp_path / "a.mcap")) == made
+    found = open_recording(tmp_path / "a.mcap")
+    source = found.sources["enose"]
+    assert found.notes == ["/enose/data holds 4 noses; only 'BME688' A5 is read"]
+    assert source.spec.rate_hz == 1.0
+    assert [s.smell for s in read_all(source)] == made[::4]
+    assert "18 readings of other noses" in source.health.reason
+
+
+def test_channels_of_one_name_are_still_one_nose(tmp_path: Path) -> None:
+    channels = ("NO2", "NO2", "temperature", "temperature")
+    spec = StreamSpec("enose", Kind.GAS, 2.0, (4,), "ohm", channels, origin=Origin.LIVE)
+    with Recorder(tmp_path / "a.mcap") as recorder:
+        recorder.on_stream(spec)
+        for i in range(4):
+            row = np.array([1e4 + i, 2e4, 21.0, 22.0])
+            recorder.on_sample(Sample("enose", i, i * S // 2, i * S // 2, row))
+    assert len(read_all(open_recording(tmp_path / "a.mcap").sources["enose"])) == 4
 
 
 def test_foreign_tools_read_frames_and_their_description(tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ from thymos.record.naming import (
     topics_of,
 )
 from thymos.record.shared import Shared
-from thymos.record.source import BagSource, noses_of
-from thymos.samples import Kind, Origin, Source, StreamSpec
+from thymos.record.source import BagSource, is_of, noses_of
+from thymos.samples import Kind, Origin, Source, StreamSpec, serial_number
+from thymos.smell.frame import SmellFrame
 from thymos.smell.message import FRAME
 from thymos.smell.stream import spec_of
 
@@ -125,10 +126,17 @@ class _Survey:
                 self._notes.append(
                     f"{topic.name} does not say its format: 16 kHz mono s16 was assumed"
                 )
+        spec = replace(stored or learnt, name=name)
+        if topic.msgtype == FRAME:
+            others = [n for n in noses_of(self._bag, topic.name).values() if not is_of(n, spec)]
+            if others:
+                self._notes.append(
+                    f"{topic.name} holds {len(others) + 1} noses; only {_named(spec)} is read"
+                )
         self._sources[name] = BagSource(
             self._path,
             topic,
-            replace(stored or learnt, name=name),
+            spec,
             sound=sound,
             recorded_as="" if stored is None else stored.name,
             shared=self._shared,
@@ -146,6 +154,10 @@ class _Survey:
                         f"'{role}' is {first}; also read: {others} "
                         f"(choose with --topic {role}=TOPIC or sources.topics)"
                     )
+
+
+def _named(spec: StreamSpec) -> str:
+    return f"'{spec.device}' {serial_number(spec)}".strip()
 
 
 def check_choice(topics: list[Topic], stream_of_topic: dict[str, str]) -> None:
@@ -292,12 +304,19 @@ def _peek(bag: Bag, topic: Topic, sound: AudioFormat) -> tuple[Decoded | None, l
             why = why or err
             continue
         first = first or found
+        if first.smell is not None and not _same_nose(first.smell, found.smell):
+            continue
         times.append(raw.log_ns if found.t_ns is None else found.t_ns)
         if len(times) == PEEK:
             break
     if first is None and why is not None:
         raise why
     return first, times
+
+
+def _same_nose(first: SmellFrame, other: SmellFrame | None) -> bool:
+    """Of several noses on a topic the first is read, so the rate is that of the first."""
+    return other is None or is_of(other.nose, spec_of(first.nose))
 
 
 def _decoded(bag: Bag, topic: Topic, raw: Raw) -> Any:

@@ -29,16 +29,24 @@ from thymos.samples import (
     Source,
     StreamSpec,
     frozen,
+    serial_number,
 )
 from thymos.smell.frame import Nose
 from thymos.smell.message import FRAME, INFO, MAX_NOSES, nose_from
-from thymos.smell.stream import sample_of
+from thymos.smell.stream import nose_of, sample_of
 
 
-def noses_of(bag: Bag) -> dict[int, Nose]:
-    """The noses that a recording describes, by `SmellFrame.info_id`."""
+def noses_of(bag: Bag, beside: str = "") -> dict[int, Nose]:
+    """The noses that a recording describes, by `SmellFrame.info_id`.
+
+    Args:
+        bag: The open recording.
+        beside: Only those that are described beside this topic.
+    """
     found: dict[int, Nose] = {}
     for topic in (t for t in bag.topics if t.msgtype == INFO):
+        if beside and topic.name.rpartition("/")[0] != beside.rpartition("/")[0]:
+            continue
         for raw in islice(bag.messages(topic.name), MAX_NOSES):
             try:
                 if raw.data is not None:
@@ -47,6 +55,19 @@ def noses_of(bag: Bag) -> dict[int, Nose]:
             except (RecordingError, FrameError, ValueError, TypeError, AttributeError):
                 continue  # frames tell the names and units of their channels themselves
     return found
+
+
+def is_of(nose: Nose, spec: StreamSpec) -> bool:
+    """Whether readings of a nose may be of a stream: no other serial number, no other channels."""
+    serial = serial_number(spec)
+    if nose.serial and serial and nose.serial != serial:
+        return False
+    try:
+        own = nose_of(spec)
+    except FrameError:  # a specification that somebody wrote by hand
+        return True
+    names, wanted = ({channel.name for channel in one.channels} for one in (nose, own))
+    return names == wanted
 
 
 class BagSource:
@@ -92,6 +113,8 @@ class BagSource:
         self._ahead: Ahead | None = None
         self._notes: dict[int, dict[str, Any]] = {}
         self._count = 0
+        self._others = 0
+        self._asked: tuple[Nose | None, bool] = (None, True)
         self._gap = False
         self._grid: SampleCounter | None = None
 
@@ -117,6 +140,10 @@ class BagSource:
             return HealthReport(Health.LOST, self._end, "the rest of the file is lost")
         if self._counters.corrupt:
             return HealthReport(Health.DEGRADED, f"{self._counters.corrupt} damaged messages")
+        if self._others:
+            return HealthReport(
+                Health.DEGRADED, f"{self._others} readings of other noses were left out"
+            )
         return HealthReport(Health.OK)
 
     def open(self) -> None:
@@ -201,6 +228,10 @@ class BagSource:
             self._count += 1
             self._gap = True
             return None
+        if found.smell is not None and not self._is_own(found.smell.nose):
+            self._others += 1
+            self._count += 1
+            return None
         flags = found.flags | (Flag.GAP_BEFORE if self._gap else Flag.OK)
         t_ns = found.t_ns
         if t_ns is None and self._own:
@@ -233,6 +264,12 @@ class BagSource:
         """Whether it is shaped as the first message (a camera may switch its mode)."""
         kind, shape = self._spec.kind, self._spec.shape
         return kind is Kind.VIDEO or found.payload.shape[-1] == shape[-1]
+
+    def _is_own(self, nose: Nose) -> bool:
+        """Whether a reading is of the nose of this stream; a topic may hold several."""
+        if nose is not self._asked[0]:
+            self._asked = nose, is_of(nose, self._spec)
+        return self._asked[1]
 
     def _estimate(self, raw: Raw, found: Decoded) -> int:
         """Capture time of a message without a stamp: logged then, so captured before."""
