@@ -112,6 +112,11 @@ def test_damaged_recordings_are_refused_by_name(tmp_path: Path) -> None:
     broken.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(MediaError):
         smellnet(data, "train")
+    text = (data / "train/s0/s0.1.csv.csv").read_text().splitlines()
+    broken.write_text("\n".join([*text[:50], "1,2,3", *text[50:]]))
+    with pytest.raises(MediaError, match=r"s0\.0\.csv\.csv', line 51: 3 cells") as caught:
+        smellnet(data, "train")
+    assert caught.value.hint.startswith("thymos smell check")
     shutil.rmtree(data / "test")
     with pytest.raises(MediaError, match="no SmellNet recordings"):
         smellnet(data, "test")

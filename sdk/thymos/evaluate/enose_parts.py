@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thymos.errors import MediaError
+from thymos.train.enose_data import uci_drift
 
 F64 = NDArray[np.float64]
 Labels = NDArray[np.str_]
@@ -64,25 +65,11 @@ def read_uci(folder: Path) -> list[Part]:
         names = (folder / f"batch{number}.csv", folder / f"batch{number}.dat")
         path = next((p for p in names if p.is_file()), None)
         if path is not None:
-            found.append(_read_batch(path, str(number)))
+            batch = uci_drift(folder, number)
+            found.append(Part(str(number), batch.features, batch.gas, ppm=batch.ppm))
     if len(found) < 2 or found[0].name != "1":
         raise MediaError(
             f"'{folder}' does not hold batch1 and a later batch of the UCI drift set",
             hint="give the folder of batch1.csv … batch10.csv (or .dat)",
         )
     return found
-
-
-def _read_batch(path: Path, name: str) -> Part:
-    from thymos.smell.formats import read
-    from thymos.smell.formats.uci_drift import FeatureTable
-
-    table = read(path)
-    if not isinstance(table, FeatureTable):
-        raise MediaError(f"'{path}' holds no features of the UCI drift set", hint="see its README")
-    rows = list(table.exposures())
-    x = np.array([row.values for row in rows])
-    if not rows or not np.isfinite(x).all():
-        raise MediaError(f"'{path}' is empty or holds values that are no numbers", hint=str(path))
-    gases, ppm = np.array([row.gas for row in rows], dtype=np.str_), [row.ppm for row in rows]
-    return Part(name, x, gases, ppm=np.array(ppm))

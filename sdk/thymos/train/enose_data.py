@@ -1,6 +1,7 @@
 """Electronic-nose data for the recipes: read, cleaned, with the leaky columns left out.
 
-SmellNet is read as tables, not as smell frames: 300 files in a second instead of a minute.
+Files are read by `thymos.smell.formats`, as tables of numbers (`formats.numbers`): recipes need no
+smell frames.
 
 DATA/enose/smellnet/{train,test}/SUBSTANCE/*.csv     SmellNet, one row a second
 DATA/enose/bme688/gat3way/test/ODOUR.csv             heater scans, no header, ohm
@@ -9,7 +10,6 @@ DATA/enose/uci_drift/batchN.csv                      UCI gas sensor array drift,
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,40 +78,35 @@ def smellnet(folder: Path, part: str) -> list[Sniff]:
 
 
 def _sniff(path: Path) -> Sniff:
-    with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
-        header = [TYPOS.get(n.strip(), n.strip()) for n in file.readline().split(",")]
-        lines = [line for line in file if line.strip()]
-    values = _table(lines, len(header))
+    names, values = _table(path, "smellnet")
+    header = [TYPOS.get(name, name) for name in names]
     lacking = [name for name in (*GASES, *CLIMATE) if name not in header]
-    if lacking or not len(values):
-        what = f"column {lacking[0]}" if lacking else "rows"
+    if lacking:
         raise MediaError(
-            f"'{path}' is no SmellNet recording: it has no {what}", hint="see docs/models/smell.md"
+            f"'{path}' is no SmellNet recording: it has no column {lacking[0]}",
+            hint="see docs/models/smell.md",
         )
     values[values >= SENTINEL] = np.nan
     gas, air = ([header.index(name) for name in names] for names in (GASES, CLIMATE))
     return Sniff(path.parent.name, path.name, values[:, gas], values[:, air])
 
 
-def _table(lines: list[str], width: int) -> F64:
-    """Rows of `width` numbers; a cell that is none is NaN, a row of another length is left out."""
-    try:
-        if not lines:
-            return np.empty((0, width))
-        table = np.loadtxt(lines, delimiter=",", ndmin=2, dtype=np.float64)
-        if table.shape[1] == width:
-            return table
-    except ValueError:  # a damaged row somewhere: slowly, then
-        pass
-    rows = [[_number(v) for v in row] for row in csv.reader(lines) if len(row) == width]
-    return np.array(rows, dtype=np.float64).reshape(len(rows), width)
+def _table(path: Path, kind: str) -> tuple[tuple[str, ...], F64]:
+    """Names of the columns, and all cells of a file as numbers.
 
+    Raises:
+        MediaError: It is damaged or of another kind.
+    """
+    from thymos.smell import formats
 
-def _number(text: str) -> float:
+    hint = f"thymos smell check '{path}'"
     try:
-        return float(text)
-    except ValueError:
-        return float("nan")
+        recording = formats.read(path)
+        if isinstance(recording, formats.Recording) and recording.format == kind:
+            return recording.dialect.names, formats.numbers(recording)
+    except MediaError as err:  # its hint speaks of options that recipes do not have
+        raise MediaError(str(err), hint=hint) from err
+    raise MediaError(f"'{path}' is not {formats.FORMATS[kind].title}", hint=hint)
 
 
 def gat3way(folder: Path) -> tuple[F64, NDArray[np.int64], tuple[str, ...]]:
@@ -120,14 +115,12 @@ def gat3way(folder: Path) -> tuple[F64, NDArray[np.int64], tuple[str, ...]]:
     The files have no header. Rows are in order of time within each class.
 
     Raises:
-        MediaError: There are none.
+        MediaError: There are none, or a file holds something else.
     """
     files = sorted(folder.glob("test/*.csv"))
     if not files:
         raise MediaError(f"no scans in '{folder}/test'", hint="give the folder gat3way")
-    tables = [np.genfromtxt(f, delimiter=",", dtype=np.float64, ndmin=2) for f in files]
-    if {t.shape[1] for t in tables} != {50}:
-        raise MediaError(f"the scans in '{folder}' do not have 50 values", hint="see docs/models")
+    tables = [_table(path, "bme-scans")[1] for path in files]
     scans = np.concatenate(tables)
     scans[~(scans > 0)] = np.nan
     owner = np.repeat(np.arange(len(tables)), [len(t) for t in tables])
@@ -153,11 +146,12 @@ def uci_drift(folder: Path, number: int) -> Batch:
     from thymos.smell.formats.uci_drift import FeatureTable
 
     names = (folder / f"batch{number}.csv", folder / f"batch{number}.dat")
-    table = read_file(next((path for path in names if path.is_file()), names[0]))
+    path = next((path for path in names if path.is_file()), names[0])
+    table = read_file(path)
     rows = list(table.exposures()) if isinstance(table, FeatureTable) else []
     values = np.array([row.values for row in rows], dtype=np.float64)
     if values.ndim != 2 or values.shape[1] != 128 or not np.isfinite(values).all():
-        raise MediaError(f"'{names[0]}' is no batch of the drift set", hint="give uci_drift")
+        raise MediaError(f"'{path}' is no batch of the drift set", hint="give uci_drift")
     return Batch(values, np.array([r.gas for r in rows]), np.array([r.ppm for r in rows]))
 
 

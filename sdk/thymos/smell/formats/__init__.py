@@ -2,6 +2,7 @@
 
     recording = read(path)                 # which format: `sniff` finds out
     for frame in frames(recording): ...    # one at a time, however long the file is
+    table = numbers(recording)             # all cells of a text table at once, without frames
     write(recording, other)                # byte for byte what was read
     write(from_frames(made, "smellnet"), other)
 
@@ -20,6 +21,7 @@ from thymos.smell.formats.base import Damage, Format, FormatError, Recording, Ro
 from thymos.smell.formats.bme import BmeRawData
 from thymos.smell.formats.bme_config import BmeConfig, BmeLabels, Settings
 from thymos.smell.formats.bsec import Bsec
+from thymos.smell.formats.bulk import numbers
 from thymos.smell.formats.exchange import Exchange
 from thymos.smell.formats.named import NamedCsv
 from thymos.smell.formats.opening import look, save
@@ -36,7 +38,7 @@ from thymos.smell.frame import SmellFrame
 
 __all__ = [
     "FORMATS", "Damage", "FeatureTable", "Format", "FormatError", "Recording", "Row", "Settings",
-    "frames", "from_frames", "read", "sniff", "write",
+    "frames", "from_frames", "numbers", "read", "sniff", "write",
 ]  # fmt: skip
 
 _ALL: tuple[Format, ...] = (
