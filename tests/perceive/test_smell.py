@@ -14,6 +14,7 @@ from thymos.contract import Cue
 from thymos.errors import ConfigError
 from thymos.perceive.smell import SmellPerceiver
 from thymos.samples import NS_PER_S, Flag, Kind, Origin, Sample, StreamSpec
+from thymos.smell.recognise.store import TaughtStore, device_of
 from thymos_drivers.sim_nose import CHANNELS, MoxArray, parse_events
 
 SPEC = StreamSpec("enose", Kind.GAS, 10, (6,), "ohm", CHANNELS, origin=Origin.SIMULATED)
@@ -220,3 +221,30 @@ def test_a_real_nose_with_counts_and_sentinels(data_dir):
     for cue in flat(cues, "change"):
         assert all(math.isfinite(v) and abs(v) < 100 for v in cue.value.values())
     assert {c.value for c in flat(cues, "odour")} <= {"unknown", path.parent.name}
+
+
+def test_a_damaged_store_of_taught_odours_hides_no_danger(tmp_path, monkeypatch):
+    monkeypatch.setenv("THYMOS_CALIBRATION", str(tmp_path))
+    path = TaughtStore().path(device_of(SPEC))
+    path.parent.mkdir(parents=True)
+    path.write_text('{"schema": "thymos.taught/0"}')
+    cues, notes = run(simulated("smoke@15-25", 24))
+    assert {c.value for c in flat(cues, "danger")} == {"smoke"}
+    assert all(note[0].startswith("what this nose was taught is not known") for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [(None, "No such file"), ("a: [1,\n  b: }\n", "found "), ("[]", "valid dictionary")],
+)
+@pytest.mark.parametrize("what", ["clean_air", "climate"])
+def test_a_calibration_that_cannot_be_read_is_said_in_one_line(tmp_path, what, text, why):
+    path = tmp_path / "a.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        SmellPerceiver(PerceiveConfig(**{what: str(path)})).start(SPEC)
+    assert why in str(caught.value) or what == "climate"
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).count(str(path)) == 1
+    assert "thymos calibrate enose" in caught.value.hint

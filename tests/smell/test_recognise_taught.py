@@ -166,6 +166,20 @@ def test_a_nose_knows_what_it_was_taught_and_nothing_else(tmp_path: Path) -> Non
     assert load_recogniser(replace(SPEC, unit="adc"), store) is None
 
 
+def test_a_clock_that_goes_back_begins_the_smell_anew(tmp_path: Path) -> None:
+    store = TaughtStore(tmp_path)
+    store.teach("S1", odour_of("tea"))
+    store.teach("S1", odour_of("soup"))
+    recogniser = load_recogniser(SPEC, store)
+    assert recogniser is not None
+    recogniser.begin(3600 * NS_PER_S)
+    recogniser.update(3600 * NS_PER_S, np.zeros(3))
+    assert said(recogniser, "tea") == ("recognised", "tea")  # an hour earlier by their stamps
+    before = recogniser.guess()
+    recogniser.update(29 * NS_PER_S, np.full(3, 9.0))  # a little late: left out
+    assert recogniser.guess() is before
+
+
 def test_strength_does_not_matter(tmp_path: Path) -> None:
     model = response_model(
         TaughtStore(tmp_path).load("S1").with_odour(odour_of("tea")), ("A", "B", "C"), "ohm"

@@ -54,9 +54,13 @@ def load_clean_air(path: Path, spec: StreamSpec) -> CleanAir:
     except ValidationError as err:
         first = err.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ConfigError(f"nose calibration '{path}': {where}: {first['msg']}") from err
+        told = f"nose calibration '{path}': {where}: {first['msg']}"
+        raise ConfigError(told, hint="make a new one: thymos calibrate enose") from err
     except Exception as err:  # PyYAML lets out whatever int(), float() and date() make of a value
-        raise ConfigError(f"cannot read the nose calibration '{path}': {err}") from err
+        raise ConfigError(
+            f"cannot read the nose calibration '{path}': {_why(err)}",
+            hint="make a new one: thymos calibrate enose",
+        ) from err
     silent = clean.quality.get("channels_without_value", ())
     lacking = [n for n in spec.channels if n not in clean.channels and n not in silent]
     if lacking or clean.unit != spec.unit:
@@ -86,6 +90,13 @@ def known_air(clean: CleanAir, names: Sequence[str]) -> tuple[BaselineAir, Air |
     return BaselineAir(values, spread, None, "calibrated", readings), air
 
 
+def _why(err: Exception) -> str:
+    """What is wrong, in one line: PyYAML tells it in several."""
+    if isinstance(err, OSError) and err.strerror:
+        return err.strerror
+    return " ".join(str(err).split())
+
+
 def load_climate(path: Path, names: Sequence[str]) -> Weights:
     """Read what temperature and humidity do to the channels of a nose.
 
@@ -98,4 +109,7 @@ def load_climate(path: Path, names: Sequence[str]) -> Weights:
     except CalibrationError as err:
         raise ConfigError(f"nose climate '{path}': {err}", hint=err.hint) from err
     except Exception as err:
-        raise ConfigError(f"cannot read the nose climate '{path}': {err}") from err
+        raise ConfigError(
+            f"cannot read the nose climate '{path}': {_why(err)}",
+            hint="make a new one: thymos calibrate enose-climate",
+        ) from err

@@ -18,6 +18,7 @@ from thymos.align.window import Window
 from thymos.config import PerceiveConfig
 from thymos.contract import Cue, Modality
 from thymos.devices import stored_calibration
+from thymos.errors import CalibrationError
 from thymos.perceive.clean_air import known_air, load_clean_air, load_climate
 from thymos.perceive.smell_cues import FADED, Reading, Summary, Wafted
 from thymos.perceive.smell_guard import AirGuard, moved, note_of, worse
@@ -91,6 +92,7 @@ class SmellPerceiver:
         self._named_ns: int | None = None
         self._saved_ns: int | None = None
         self._newest: Sample | None = None
+        self._lacking: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()
         self.state: SmellState | None = None
         self.guess: OdourGuess | None = None
@@ -128,7 +130,11 @@ class SmellPerceiver:
         if config.smell_state and Path(config.smell_state).exists() and clean is None:
             load(self._signal, config.smell_state)
         odours = None if clean is None else clean.odours
-        self._namer = load_recogniser(spec) or patterns_of(gas, names, odours)
+        try:
+            learnt = load_recogniser(spec)
+        except CalibrationError as err:  # what was taught is lacking, dangers are still smelt
+            learnt, self._lacking = None, (f"what this nose was taught is not known: {err}",)
+        self._namer = learnt or patterns_of(gas, names, odours)
         if config.drift_guard:
             self._guard = AirGuard.load(config.drift_guard, names)
         table()  # read now, not at the first smell
@@ -174,12 +180,12 @@ class SmellPerceiver:
         if signal is None:
             return []
         if signal.baseline.level is None:
-            self.notes = (LEARNING,)
+            self.notes = (*self._lacking, LEARNING)
             if self.state is not None and not self.state.warm:
                 self.notes += (self.state.note,)
             return []
         told = Summary(self._readings, window, signal.names, signal.unit, signal.baseline)
-        self.notes = told.notes
+        self.notes = self._lacking + told.notes
         drift = note_of(self.guard_state)
         self.notes += (drift,) if drift else ()
         found = told.cues()

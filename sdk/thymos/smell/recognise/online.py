@@ -85,11 +85,14 @@ class Recogniser:
         """Take in one reading.
 
         Args:
-            t_ns: Its capture time; a reading older than the one before is left out.
+            t_ns: Its capture time; a reading older than the one before is left out. One that is
+                older by a whole window is of a clock that went back: the smell is read anew.
             values: [channels of the nose], NaN where invalid.
         """
         if t_ns < self._not_before_ns:
-            return
+            if t_ns > self._not_before_ns - self._bin_ns * self.model.facts.window_bins:
+                return
+            self.begin(t_ns)
         self._not_before_ns = t_ns
         if self._origin_ns is None:
             self._origin_ns = t_ns
