@@ -98,7 +98,7 @@ def open_container(path: Path) -> Any:
         container = av.open(f"file:{path.absolute()}", options={"protocol_whitelist": "file"})
     except (OSError, ValueError, av.error.FFmpegError) as err:
         raise MediaError(
-            f"'{path}' is not media that can be read: {_why(err)}", hint=_HINT
+            f"'{path}' is not media that can be read: {_why(err)}", hint=_hint(path)
         ) from err
     names = set(container.format.name.split(","))
     if names & _NOT_MEDIA or not av_streams(container):
@@ -107,6 +107,13 @@ def open_container(path: Path) -> Any:
     return container
 
 
+def _hint(path: Path) -> str:
+    if path.suffix.lower() in _OF_NOSES:
+        return f"a file of a nose? thymos smell convert '{path}' nose.mcap, then give nose.mcap"
+    return _HINT
+
+
+_OF_NOSES = {".bmerawdata", ".csv", ".dat", ".jsonl", ".parquet", ".txt"}
 _HINT = "give a recording (mp4, mov, mkv, webm, wav, flac …); if a player opens it, convert it"
 
 

@@ -369,3 +369,14 @@ def all_of_last(source: Source) -> Sample:
 def resident_mb() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def test_a_file_of_a_nose_is_told_what_to_do_with_it(tmp_path):
+    (tmp_path / "a b.bmerawdata").write_text('{"rawDataBody": {}}')
+    (tmp_path / "a.mp4").write_text('{"rawDataBody": {}}')
+    with pytest.raises(MediaError) as nose:
+        probe(tmp_path / "a b.bmerawdata")
+    assert f"thymos smell convert '{tmp_path / 'a b.bmerawdata'}' nose.mcap" in nose.value.hint
+    with pytest.raises(MediaError) as film:
+        probe(tmp_path / "a.mp4")
+    assert "convert it" in film.value.hint

@@ -249,7 +249,8 @@ def test_the_command_writes_table_json_and_picture(tmp_path, monkeypatch):
     assert svg.startswith("<svg")
     assert "aligned offline" in svg
     bad = CliRunner().invoke(app, [*call[:3], "--set", "nonsense"])
-    assert isinstance(bad.exception, ConfigError) or bad.exit_code == 2
+    assert isinstance(bad.exception, ConfigError)
+    assert str(bad.exception) == "there is no set 'nonsense'"
 
 
 def test_a_single_part_gives_no_picture(tmp_path):

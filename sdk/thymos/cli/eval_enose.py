@@ -65,7 +65,7 @@ def enose(
     and how another lab runs it on its own data.
     """
     if what not in SETS:
-        raise ConfigError(f"--set {what}", hint=f"one of: {', '.join(SETS)}")
+        raise ConfigError(f"there is no set '{what}'", hint=f"one of: {', '.join(SETS)}")
     data = _folder_of(data, PLACES[what])
     place = out or Path("thymos-eval") / f"enose-{what}"
     if what not in ("drift", "folder"):
