@@ -13,27 +13,24 @@ measured (which it was not: the food is there from the start).
 from __future__ import annotations
 
 import argparse
-import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from thymos.config import PerceiveConfig
 from thymos.contract import Response
 from thymos.perceive.smell import SmellPerceiver
 from thymos.respond.responder import StreetResponder
 from thymos.samples import NS_PER_S, Kind, Origin, Sample, StreamSpec
+from thymos.smell import formats
+from thymos.smell.formats.smellnet import GAS
 from thymos.smell.meaning import DangerWatch, Sniff
 from thymos_drivers.sim_nose import CHANNELS, MoxArray, parse_events
 
 HZ = 10
 ONSET_S, END_S, SECONDS = 15, 45, 90
 SIMULATED = StreamSpec("enose", Kind.GAS, HZ, (6,), "ohm", CHANNELS, origin=Origin.SIMULATED)
-GAS = ("NO2", "C2H5OH", "VOC", "CO", "Alcohol", "LPG", "Benzene")
 SMELLNET = StreamSpec("enose", Kind.GAS, 1, (7,), "adc", GAS, origin=Origin.RECORDED)
-SENTINEL = 4e9
 DANGERS = ("smoke", "gas", "ammonia", "alcohol", "solvent")
 HARMLESS = ("", "coffee", "orange")
 PER_SUBSTANCE = {"test": None, "train": 1}
@@ -75,12 +72,8 @@ def simulated(odour: str, seed: int) -> Iterator[Sample]:
 
 def recorded(path: Path) -> Iterator[Sample]:
     """A recording of SmellNet, a reading a second."""
-    with path.open(encoding="utf-8") as file:
-        for n, row in enumerate(csv.DictReader(file)):
-            typo = {k.replace("C2H50H", "C2H5OH"): v for k, v in row.items()}
-            values = np.array([float(typo[name]) for name in GAS])
-            values[values > SENTINEL] = np.nan
-            yield Sample("enose", n, n * NS_PER_S, n * NS_PER_S, values)
+    for n, frame in enumerate(formats.read(path).frames()):
+        yield Sample("enose", n, frame.t_ns, frame.t_ns, frame.usable[: len(GAS)])
 
 
 def main() -> None:
