@@ -189,6 +189,12 @@ def test_other_channels_and_other_noses_lose_nothing(tmp_path):
     assert "forget" in error.hint
     (row,) = json.loads(run("taught", "--json"))
     assert (row["sniffs"], row["channels"]) == (3, ["A", "B", "C"])
+    live = "simulated electronic nose"
+    run("teach", "rum", "--nose", live, *[part for f in files for part in ("--from", f)])
+    done = RUN.invoke(app, ["smell", "teach", "rum", "--enose", nose("coffee")])
+    assert "other channels" in str(done.exception)
+    assert "sniff 1" not in done.stderr  # told before the lesson
+    run("forget", "rum")
     given = ("--from", files[0], "--from", other)
     assert "another nose" in str(refusal("teach", "soup", "--nose", "S1", *given))
     one = refusal("teach", "soup", "--nose", "S1", "--from", files[0])

@@ -83,10 +83,16 @@ def teach(
             "where from: a nose or recordings?",
             hint=f"thymos smell teach {called!r} --enose serial:  (or --from FILE, repeated)",
         )
-    found = _from_files(files, nose, seconds) if files else _live(enose, sniffs, seconds)
-    spec, taken, refused = found
-    device = nose or device_of(spec)
-    before = _find(store, device, called)
+
+    def known(spec: StreamSpec) -> TaughtOdour | None:
+        taught = store.load(nose or device_of(spec))
+        return taught.known(called, _gas_names(spec), spec.unit)
+
+    if files:
+        spec, taken, refused = _from_files(files, nose, seconds)
+    else:
+        spec, taken, refused = _live(enose, sniffs, seconds, known)
+    device, before = nose or device_of(spec), known(spec)
     have = len(taken) + (len(before.sniffs) if before else 0)
     if have < MIN_SNIFFS:
         raise CalibrationError(
@@ -229,8 +235,16 @@ def _gas_names(spec: StreamSpec) -> tuple[str, ...]:
 Found = tuple[StreamSpec, "list[TaughtSniff]", list[str]]
 
 
-def _live(uri: str | None, sniffs: int, seconds: float) -> Found:
+def _live(
+    uri: str | None, sniffs: int, seconds: float, check: Callable[[StreamSpec], object]
+) -> Found:
     """Guide the person through the sniffs.
+
+    Args:
+        uri: Of the nose.
+        sniffs: How many.
+        seconds: Each.
+        check: Called before the lesson; what it raises ends it before anybody has sniffed.
 
     Raises:
         CalibrationError: The nose ended, was stopped, or too many sniffs were refused.
@@ -240,6 +254,7 @@ def _live(uri: str | None, sniffs: int, seconds: float) -> Found:
     from thymos.smell.recognise.teach import Step, taught_by
 
     with stop_on_signals() as stop, open_nose(uri or "serial:") as source, _guide() as tell:
+        check(source.spec)
 
         def samples() -> Iterator[Sample]:
             silent_s = 0.0

@@ -70,10 +70,6 @@ class TaughtOdour:
     bin_s: float = BIN_S
     means: str = ""
 
-    def like(self, other: TaughtOdour) -> bool:
-        """Whether the sniffs of both can be compared."""
-        return (self.channels, self.unit) == (other.channels, other.unit)
-
     def points(self, model: OdourModel) -> F64:
         """Its sniffs as points [4 · sniffs, dims] of a model that reads raw values."""
         columns = [self.channels.index(name) for name in model.facts.channels]
@@ -121,13 +117,7 @@ class Taught:
         Raises:
             CalibrationError: There are too many, or it was taught with other channels.
         """
-        old = next((o for o in self.odours if o.name == odour.name), None)
-        if old is not None and not old.like(odour):
-            raise CalibrationError(
-                f"'{odour.name}' was taught to {self.device} with other channels "
-                f"({', '.join(old.channels)}; {old.unit})",
-                hint=f"thymos smell forget {odour.name!r} --nose {self.device!r}",
-            )
+        old = self.known(odour.name, odour.channels, odour.unit)
         if old is not None:
             sniffs = (*old.sniffs, *odour.sniffs)[-MAX_SNIFFS:]
             odour = replace(odour, sniffs=sniffs, means=odour.means or old.means)
@@ -137,6 +127,21 @@ class Taught:
                 f"this nose knows {MAX_ODOURS} odours already", hint="thymos smell forget NAME"
             )
         return replace(self, odours=tuple(sorted([*rest, odour], key=lambda o: o.name)))
+
+    def known(self, name: str, channels: Sequence[str], unit: str) -> TaughtOdour | None:
+        """What was taught before under a name, if it can be taught further.
+
+        Raises:
+            CalibrationError: It was taught with other channels, or in another unit.
+        """
+        old = next((o for o in self.odours if o.name == name), None)
+        if old is not None and (old.channels, old.unit) != (tuple(channels), unit):
+            raise CalibrationError(
+                f"'{name}' was taught to {self.device} with other channels "
+                f"({', '.join(old.channels)}; {old.unit})",
+                hint=f"thymos smell forget {name!r} --nose {self.device!r}",
+            )
+        return old
 
     def without(self, name: str) -> Taught:
         """Without an odour.
