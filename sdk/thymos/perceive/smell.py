@@ -292,6 +292,7 @@ class SmellPerceiver:
             fading=fading,
             began_ns=state.onset_air.interval(odour.onset_ns, DEVIATIONS),
             calibrated=self._signal is not None and self._signal.baseline.measured,
+            period_ns=round(NS_PER_S / hz) if (hz := self._spec.rate_hz or state.rate_hz) else 0,
         )
 
     def _keep(self, t_ns: int | None) -> None:

@@ -41,7 +41,8 @@ REMIND_NS = 30 * NS_PER_S
 """While an alarm lasts it is reported again so often; whether it is *said* again is decided by the
 responder."""
 GAP_NS = 5 * NS_PER_S
-"""What holds does not outlast a gap without readings."""
+GAP_PERIODS = 3
+"""What holds does not outlast a gap without readings, so long or of three periods of the nose."""
 PENDING = 16
 NEWEST = 1024
 """Readings that may have come after the end of a window when it is asked for, and more."""
@@ -73,6 +74,7 @@ class Sniff:
         fading: The source is gone, the sensor recovers.
         began_ns: Earliest and latest time of the onset in the air, if known.
         calibrated: What clean air reads was measured, not taken from the first seconds of a run.
+        period_ns: Usual time between two readings; 0 if unknown.
     """
 
     t_ns: int
@@ -84,6 +86,7 @@ class Sniff:
     fading: bool = False
     began_ns: tuple[int, int] | None = None
     calibrated: bool = False
+    period_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -146,7 +149,7 @@ class DangerWatch:
         if step_ns < -GAP_NS:  # the clock of the nose went back: times from before mean nothing now
             self._episode = _Episode(sniff.onset_ns)
         episode = self._episode
-        if step_ns > GAP_NS:
+        if step_ns > max(GAP_NS, GAP_PERIODS * sniff.period_ns):
             episode.held.clear()
         self._last_ns = sniff.t_ns
         stage, danger, why = self._judge(episode, sniff)
