@@ -72,6 +72,7 @@ class Recogniser:
         """A new smell begins: what was gathered belongs to another one."""
         self._origin_ns: int | None = None
         self._not_before_ns = t_ns
+        self._stray_ns: int | None = None
         self._bins: deque[F64] = deque(maxlen=self.model.facts.window_bins)
         self._bin = 0
         self._until_ns = 0
@@ -85,15 +86,18 @@ class Recogniser:
         """Take in one reading.
 
         Args:
-            t_ns: Its capture time; a reading older than the one before is left out. One that is
-                older by a whole window is of a clock that went back: the smell is read anew.
+            t_ns: Its capture time; a reading older than the one before is left out. Two in a row
+                that are older by a whole window are of a clock that went back: the smell is read
+                anew from the second.
             values: [channels of the nose], NaN where invalid.
         """
         if t_ns < self._not_before_ns:
-            if t_ns > self._not_before_ns - self._bin_ns * self.model.facts.window_bins:
+            before, self._stray_ns = self._stray_ns, t_ns
+            far = self._not_before_ns - t_ns >= self._bin_ns * self.model.facts.window_bins
+            if not far or before is None or t_ns < before:
                 return
             self.begin(t_ns)
-        self._not_before_ns = t_ns
+        self._not_before_ns, self._stray_ns = t_ns, None
         if self._origin_ns is None:
             self._origin_ns = t_ns
         place = (t_ns - self._origin_ns) // self._bin_ns
