@@ -97,6 +97,9 @@ def test_damaged_files_say_so(kind, learnt, tmp_path):
             kind.load(path)
     with pytest.raises(CalibrationError, match="not a learnt state"):
         kind.load(tmp_path / "none.npz")
+    (tmp_path / "text.npz").write_text("no archive")
+    with pytest.raises(CalibrationError, match=r"not a learnt state \(it is damaged\)"):
+        kind.load(tmp_path / "text.npz")  # numpy would advise to load it unsafely
     save_state(path, "something else", {}, {"mean": np.zeros(2)})
     with pytest.raises(CalibrationError):
         kind.load(path)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from typer.testing import CliRunner
 from thymos.align.window import Window
 from thymos.cli.smell import app
 from thymos.config import PerceiveConfig
+from thymos.devices import open_uri
 from thymos.errors import CalibrationError, ConfigError
 from thymos.perceive.smell import SmellPerceiver
 from thymos.perceive.smell_guard import AirGuard, learn_air
@@ -119,3 +123,23 @@ def test_the_command(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["seconds_of_clean_air"] > 100
     assert out.is_file()
+
+
+def test_a_live_nose_is_listened_to_until_ctrl_c(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = open_uri("enose", "sim:?pace=0")  # without an end
+    assert source is not None
+    read, count = source.read, itertools.count()
+
+    def read_and_stop(timeout_s: float = 1.0) -> Sample | None:
+        if next(count) == 900:
+            os.kill(os.getpid(), signal.SIGINT)
+        return read(timeout_s)
+
+    monkeypatch.setattr(source, "read", read_and_stop)
+    monkeypatch.setattr("thymos.cli.smell_live.open_nose", lambda uri: source)
+    made = CliRunner().invoke(app, ["guard", "sim:", str(tmp_path / "g.npz"), "--json"])
+    assert made.exit_code == 0, made.output
+    assert 60 <= json.loads(made.stdout.splitlines()[-1])["seconds_of_clean_air"] <= 90
+    assert AirGuard.load(tmp_path / "g.npz", source.spec.channels)

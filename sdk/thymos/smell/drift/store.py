@@ -35,7 +35,10 @@ def save_state(
         beside.write_bytes(content.getvalue())
         beside.replace(path)
     except OSError as err:
-        raise CalibrationError(f"{path}: cannot be written ({err})", hint=f"df {path}") from err
+        raise CalibrationError(
+            f"{path}: cannot be written ({err.strerror})",
+            hint="choose another path, or make room (df shows how much there is)",
+        ) from err
 
 
 def load_state(
@@ -54,7 +57,8 @@ def load_state(
             about = json.loads(str(stored["meta"]))
             arrays = {name: stored[name] for name in names}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as err:
-        raise CalibrationError(f"{path}: not a learnt state ({err})", hint=again) from err
+        why = (isinstance(err, OSError) and err.strerror) or "it is damaged"
+        raise CalibrationError(f"{path}: not a learnt state ({why})", hint=again) from err
     if not isinstance(about, dict) or about.get("kind") != kind or about.get("version") != VERSION:
         raise CalibrationError(f"{path}: not a {kind} of version {VERSION}", hint=again)
     if not all(np.isfinite(a).all() for a in arrays.values() if a.dtype.kind == "f"):
