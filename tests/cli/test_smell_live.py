@@ -441,3 +441,14 @@ def test_on_a_terminal_it_ends_at_once_and_leaves_it_as_it_was(how: str) -> None
         os.close(ours)
         os.close(theirs)
     assert "simulated electronic nose" in seen.decode(errors="replace")
+
+
+def test_a_terminal_that_lacks_a_sign_shows_another(tmp_path: Path) -> None:
+    uri = "sim:?seconds=8&pace=0"
+    done = subprocess.run(
+        [sys.executable, "-m", "thymos", "smell", "live", "--fast", "--enose", uri],
+        capture_output=True, timeout=60, check=False, cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"baseline ? strongest" in done.stdout

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 something failed (the line on stderr says what and what ne
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib.metadata import entry_points
@@ -94,6 +95,8 @@ def _mount() -> None:
 
 def run() -> None:
     """Run the command line and end the process with its code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a sign shows `?` for it
+        sys.stdout.reconfigure(errors="replace")
     _mount()
     sys.exit(_run())
 
