@@ -160,7 +160,7 @@ def test_a_live_run_applies_it(store: CalibrationStore, monkeypatch: pytest.Monk
         nose = open_uri("enose", f"serial:{board.port}")
         assert isinstance(nose, SerialNose)
         pipeline = Pipeline(Config())
-        monkeypatch.setattr(pipeline, "event", told.append)
+        monkeypatch.setattr(pipeline.remarks, "event", told.append)
         stop = threading.Event()
         timer = threading.Timer(2.0, stop.set)
         timer.start()
