@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,3 +152,20 @@ def test_the_guard_needs_no_labels_and_survives_a_restart(learnt, tmp_path):
         DriftGuard().fit(learnt[0][:5])
     with pytest.raises(ConfigError):
         DriftGuard(window=0)
+
+
+def test_a_full_disk_leaves_the_old_state_and_nothing_else(learnt, tmp_path, monkeypatch):
+    path = tmp_path / "state.npz"
+    OnlineDriftClassifier().fit(*learnt).save(path)
+    whole = path.read_bytes()
+
+    def full(self: Path, content: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(content[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(CalibrationError, match=r"cannot be written \(No space left"):
+        OnlineDriftClassifier().fit(*learnt).save(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["state.npz"]
+    assert path.read_bytes() == whole

@@ -218,3 +218,16 @@ def test_without_the_library_the_extra_is_named(
         write_frames(tmp_path / "a.parquet", [frame(0)])
     assert caught.value.hint == "pip install 'thymos[parquet]'"
     assert json.dumps(caught.value.extra) == '"parquet"'
+
+
+def test_a_disk_that_is_full_at_the_first_byte_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(where: Path, *more: object, **options: object) -> None:
+        where.write_bytes(b"")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pyarrow.parquet.ParquetWriter", full)
+    with pytest.raises(FrameError, match="No space left"):
+        FrameFile(tmp_path / "a.parquet", ("NO2",))
+    assert list(tmp_path.iterdir()) == []

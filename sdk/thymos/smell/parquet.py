@@ -62,6 +62,8 @@ class FrameFile:
         try:
             self._writer: Any = self._pq.ParquetWriter(self._part, self._schema, compression="zstd")
         except OSError as err:
+            with contextlib.suppress(OSError):
+                self._part.unlink(missing_ok=True)  # the disk was full at the first byte
             raise _cannot_write(path, err) from err
 
     def add(self, frame: SmellFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import zipfile
@@ -39,6 +40,9 @@ def save_state(
             f"{path}: cannot be written ({err.strerror})",
             hint="choose another path, or make room (df shows how much there is)",
         ) from err
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)  # half written, if it is still there
 
 
 def load_state(
