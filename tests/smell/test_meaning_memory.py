@@ -196,6 +196,17 @@ def test_what_a_killed_run_left_half_written_goes_too(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [other]
 
 
+def test_a_disk_that_cannot_lock_folders_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    days(OdourMemory(tmp_path / "m.json"), 1, odour("coffee"))
+    assert OdourMemory(tmp_path / "m.json").odours.keys() == {"coffee"}
+
+
 def test_erasing_waits_for_a_robot_that_is_writing(tmp_path: Path) -> None:
     """It has read, and not yet written: what is erased then would come back."""
     path = tmp_path / "m.json"

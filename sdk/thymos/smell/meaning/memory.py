@@ -332,7 +332,8 @@ def _alone(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+            with contextlib.suppress(OSError):  # a network disk may not lock folders
+                fcntl.flock(folder, fcntl.LOCK_EX)
             for left in path.parent.iterdir():
                 if left.name.startswith(_prefix(path)):  # of a writer that was killed
                     left.unlink(missing_ok=True)
