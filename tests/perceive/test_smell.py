@@ -11,7 +11,7 @@ import yaml
 from thymos.align.window import Window
 from thymos.config import PerceiveConfig
 from thymos.contract import Cue
-from thymos.errors import ConfigError
+from thymos.errors import CalibrationError, ConfigError
 from thymos.perceive.smell import SmellPerceiver
 from thymos.samples import NS_PER_S, Flag, Kind, Origin, Sample, StreamSpec
 from thymos.smell.recognise.store import TaughtStore, device_of
@@ -248,3 +248,16 @@ def test_a_calibration_that_cannot_be_read_is_said_in_one_line(tmp_path, what, t
     assert "\n" not in str(caught.value)
     assert str(caught.value).count(str(path)) == 1
     assert "thymos calibrate enose" in caught.value.hint
+
+
+def test_a_state_that_cannot_be_written_is_not_tried_at_each_reading(tmp_path):
+    (tmp_path / "file").write_text("")
+    nose = SmellPerceiver(PerceiveConfig(smell_state=str(tmp_path / "file" / "state.json")))
+    nose.start(SPEC)
+    row, failed = simulated("", 10)[-1], 0
+    for k in range(1500):
+        try:
+            nose.observe(Sample("enose", k, k * NS_PER_S, k * NS_PER_S, row))
+        except CalibrationError:
+            failed += 1
+    assert failed == 2  # every ten minutes of capture time

@@ -350,6 +350,14 @@ def test_devices_with_any_name_have_their_own_file(tmp_path: Path) -> None:
     assert all(tmp_path in p.resolve().parents for p in paths)
 
 
+def test_a_name_that_is_no_text_is_a_name_all_the_same(tmp_path: Path) -> None:
+    store, name = TaughtStore(tmp_path), os.fsdecode(b"nose \xff")  # as a shell hands it over
+    store.teach(name, odour_of("tea"))
+    assert [(t.device, t.odours[0].name) for t in store.all()] == [(name, "tea")]
+    store.teach(name, odour_of("soup"))
+    assert [o.name for o in store.load(name).odours] == ["soup", "tea"]
+
+
 KILLED = """
 import sys, os, pickle
 from pathlib import Path

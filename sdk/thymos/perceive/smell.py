@@ -304,8 +304,8 @@ class SmellPerceiver:
             self._saved_ns = t_ns
         since = 0 if t_ns is None or self._saved_ns is None else t_ns - self._saved_ns
         if t_ns is None or not 0 <= since < SAVE_NS:
+            self._saved_ns = t_ns  # first: where it cannot be written it is not tried each time
             save(signal, place)
-            self._saved_ns = t_ns
 
 
 def _why(state: SmellState, told: str) -> str:

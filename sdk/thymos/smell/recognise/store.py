@@ -150,7 +150,7 @@ def _default_folder() -> Path:
 
 
 def _write(path: Path, taught: Taught) -> None:
-    text = json.dumps(_as_json(taught), ensure_ascii=False, sort_keys=True) + "\n"
+    text = json.dumps(_as_json(taught), sort_keys=True) + "\n"  # ASCII: a name may be no text
     with tempfile.NamedTemporaryFile(
         "w", dir=path.parent, prefix=".new-", encoding="utf-8", delete=False
     ) as file:
