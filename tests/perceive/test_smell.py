@@ -15,6 +15,7 @@ from thymos.errors import CalibrationError, ConfigError
 from thymos.perceive.smell import SmellPerceiver
 from thymos.samples import NS_PER_S, Flag, Kind, Origin, Sample, StreamSpec
 from thymos.smell.recognise.store import TaughtStore, device_of
+from thymos.smell.recognise.taught import TaughtOdour, TaughtSniff
 from thymos_drivers.sim_nose import CHANNELS, MoxArray, parse_events
 
 SPEC = StreamSpec("enose", Kind.GAS, 10, (6,), "ohm", CHANNELS, origin=Origin.SIMULATED)
@@ -248,6 +249,18 @@ def test_a_calibration_that_cannot_be_read_is_said_in_one_line(tmp_path, what, t
     assert "\n" not in str(caught.value)
     assert str(caught.value).count(str(path)) == 1
     assert "thymos calibrate enose" in caught.value.hint
+
+
+def test_what_was_taught_with_other_channels_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("THYMOS_CALIBRATION", str(tmp_path))
+    sniff = TaughtSniff(np.full((4, 2), 1e4), np.full(2, 2e4))
+    for name in ("mint", "tea"):
+        odour = TaughtOdour(name, ("A", "B"), "ohm", (sniff,), "2026-11-23T10:00:00+00:00")
+        TaughtStore().teach(device_of(SPEC), odour)
+    cues, notes = run(simulated("smoke@15-25", 24))
+    assert {c.value for c in flat(cues, "danger")} == {"smoke"}
+    told = "taught when this nose had other channels, not recognised now: mint, tea"
+    assert all(told in note for note in notes)
 
 
 def test_a_state_that_cannot_be_written_is_not_tried_at_each_reading(tmp_path):

@@ -28,7 +28,7 @@ from thymos.smell.frame import F64, BaselineAir, Fault, SmellFrame
 from thymos.smell.meaning import DangerWatch, Sniff, cues_of_meaning, table
 from thymos.smell.meaning.order import DEVIATIONS
 from thymos.smell.recognise.guess import OdourGuess
-from thymos.smell.recognise.load import load_recogniser
+from thymos.smell.recognise.load import load_recogniser, not_fitting
 from thymos.smell.recognise.patterns import patterns_of
 from thymos.smell.signal import Air, SmellSignal, SmellState, load, save
 from thymos.smell.signal.chain import SLEPT
@@ -132,6 +132,7 @@ class SmellPerceiver:
         odours = None if clean is None else clean.odours
         try:
             learnt = load_recogniser(spec)
+            self._lacking = _other_channels(not_fitting(spec))
         except CalibrationError as err:  # what was taught is lacking, dangers are still smelt
             learnt, self._lacking = None, (f"what this nose was taught is not known: {err}",)
         self._namer = learnt or patterns_of(gas, names, odours)
@@ -306,6 +307,14 @@ class SmellPerceiver:
         if t_ns is None or not 0 <= since < SAVE_NS:
             self._saved_ns = t_ns  # first: where it cannot be written it is not tried each time
             save(signal, place)
+
+
+def _other_channels(names: tuple[str, ...]) -> tuple[str, ...]:
+    """That some of what was taught is of no use, in words."""
+    if not names:
+        return ()
+    some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return (f"taught when this nose had other channels, not recognised now: {some}",)
 
 
 def _why(state: SmellState, told: str) -> str:

@@ -88,6 +88,25 @@ def load_recogniser(spec: StreamSpec, store: TaughtStore | None = None) -> Recog
     return Recogniser(model, _columns(model, spec), "response", means)
 
 
+def not_fitting(spec: StreamSpec, store: TaughtStore | None = None) -> tuple[str, ...]:
+    """Odours that this nose was taught when it had other channels or another unit.
+
+    Args:
+        spec: The open nose.
+        store: As `load_recogniser`.
+
+    Raises:
+        CalibrationError: The store is there and cannot be read.
+    """
+    taught, base = (store or TaughtStore()).load(spec), base_model(spec)
+    if base is not None:
+        fits = {odour.name for odour in taught.of_model(base)}
+    else:
+        now = (tuple(spec.channels[i] for i in gas_channels(spec)), spec.unit)
+        fits = {odour.name for odour in taught.odours if (odour.channels, odour.unit) == now}
+    return tuple(odour.name for odour in taught.odours if odour.name not in fits)
+
+
 def _columns(model: OdourModel, spec: StreamSpec) -> tuple[int, ...]:
     """Where the channels of a model are among the gas channels of a nose."""
     names = [spec.channels[i] for i in gas_channels(spec)]
