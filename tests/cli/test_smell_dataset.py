@@ -99,3 +99,19 @@ def test_a_card_that_says_too_little_is_refused(
         run(*made, "--out", str(tmp_path / "out"), "--card", str(tmp_path / "card.yaml"))
     assert "licence" in caught.value.hint
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dataset_is_checked_and_converted_as_a_whole(tmp_path: Path) -> None:
+    from thymos.cli.smell import app
+
+    out, card = str(tmp_path / "out"), ("--card", str(tmp_path / "card.yaml"))
+    said = run(*files(tmp_path), "--out", out, *card, "--test", "nobody*")
+    assert "no session is called nobody*" in said
+    run(*files(tmp_path), "--out", f"{out}2", *card, "--test", "mint*")
+    checked = CliRunner().invoke(app, ["check", f"{out}2"])
+    assert checked.exit_code == 0, checked.output
+    assert "120 readings" in checked.output
+    one = tmp_path / "all.jsonl"
+    made = CliRunner().invoke(app, ["convert", f"{out}2", str(one)])
+    assert made.exit_code == 0, made.output
+    assert len(one.read_text("utf-8").splitlines()) == 120

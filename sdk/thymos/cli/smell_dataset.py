@@ -14,6 +14,7 @@ import typer
 import yaml
 
 from thymos.cli.options import JsonOption
+from thymos.cli.output import stderr
 from thymos.errors import ConfigError, MediaError
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def dataset(
                 split = split_of(session, tuple(test or ()), share)
                 writer.add(replace(frame, session=session), split)
                 count[split] += 1
+    if test and not count["test"]:
+        stderr.print(f"note: no session is called {' or '.join(test)}", markup=False)
     if json:
         found = {"folder": str(out), "frames": dict(count), "sessions": writer.sessions}
         typer.echo(jsonlib.dumps(found, indent=2, sort_keys=True, ensure_ascii=False))

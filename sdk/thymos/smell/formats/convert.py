@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -251,4 +252,5 @@ def _own_frames(path: Path, kind: str) -> Iterator[SmellFrame]:
         return read_frames(path)
     from thymos.smell import parquet
 
-    return parquet.read_frames(path)
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]  # a dataset, or a file
+    return chain.from_iterable(map(parquet.read_frames, files))
