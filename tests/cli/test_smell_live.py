@@ -452,3 +452,12 @@ def test_a_terminal_that_lacks_a_sign_shows_another(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert b"baseline ? strongest" in done.stdout
+
+
+def test_the_last_line_is_told_once(thymos, tmp_path: Path) -> None:
+    rows = "".join(f"{n * 5000},{10000 + n % 3}\n" for n in range(13))
+    (tmp_path / "a.csv").write_text(f"t_ms,NO2 [ohm]\n{rows}")
+    done = thymos("smell", "live", "--enose", str(tmp_path / "a.csv"), "--fast")
+    lines = done.out.splitlines()
+    assert len(lines) == len(set(lines))
+    assert lines[-1].startswith("1:00")

@@ -226,6 +226,7 @@ class _Printer(Observer):
         self._stop = stop
         self._due_ns: int | None = None
         self._seen = 0
+        self._last = ""
         self.gone = False
 
     def _say(self, text: str) -> None:
@@ -251,7 +252,8 @@ class _Lines(_Printer):
             self._due_ns = sample.t_ns + LINE_S * NS_PER_S
         if sample.t_ns >= self._due_ns or sample.t_ns < self._due_ns - 2 * LINE_S * NS_PER_S:
             self._due_ns = sample.t_ns + LINE_S * NS_PER_S
-            self._say(line(self._watch.view()))
+            self._last = line(self._watch.view())
+            self._say(self._last)
 
     def on_note(self, text: str) -> None:
         self._events()
@@ -259,7 +261,8 @@ class _Lines(_Printer):
     def on_end(self) -> None:
         if self._watch.spec is not None:
             self._events()
-            self._say(line(self._watch.view()))
+            if (text := line(self._watch.view())) != self._last:
+                self._say(text)
 
     def _events(self) -> None:
         self._seen, fresh = self._watch.fresh(self._seen)
