@@ -350,6 +350,16 @@ def test_devices_with_any_name_have_their_own_file(tmp_path: Path) -> None:
     assert all(tmp_path in p.resolve().parents for p in paths)
 
 
+def test_a_nose_with_one_gas_sensor_names_nothing(tmp_path: Path) -> None:
+    one = replace(SPEC, channels=("A", "temperature"), shape=(2,))
+    with pytest.raises(CalibrationError, match="one gas sensor"):
+        Teacher(one)
+    store = TaughtStore(tmp_path)  # of before it was refused
+    sniff = TaughtSniff(np.full((4, 1), 5e3), np.full(1, 1e4))
+    store.teach("S1", TaughtOdour("tea", ("A",), "ohm", (sniff,) * 3, "2026-11-23T10:00:00+00:00"))
+    assert load_recogniser(one, store) is None
+
+
 def test_a_name_that_is_no_text_is_a_name_all_the_same(tmp_path: Path) -> None:
     store, name = TaughtStore(tmp_path), os.fsdecode(b"nose \xff")  # as a shell hands it over
     store.teach(name, odour_of("tea"))

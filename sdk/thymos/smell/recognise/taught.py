@@ -27,6 +27,8 @@ F64 = NDArray[np.float64]
 
 POINTS = 4
 """Points of a sniff, see `sniff_points`."""
+LEAST_CHANNELS = 2
+"""With one channel every direction is the same: any smell would get the name that was taught."""
 MAX_ODOURS = 200
 MAX_SNIFFS = 20
 MAX_BINS = 128
@@ -189,7 +191,7 @@ def response_model(
     fits = [o for o in taught.odours if (o.channels, o.unit) == wanted]
     rows = {o.name: o.directions() for o in fits}
     rows = {name: units for name, units in rows.items() if len(units)}
-    if not rows:
+    if not rows or len(channels) < LEAST_CHANNELS:
         return None
     owner = np.repeat(np.arange(len(rows)), [len(units) for units in rows.values()])
     units = np.concatenate(list(rows.values()))

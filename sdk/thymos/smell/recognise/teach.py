@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from thymos.errors import CalibrationError
 from thymos.samples import NS_PER_S, Flag, Sample, StreamSpec, gas_channels
 from thymos.smell.recognise.embed import BIN_S, WINDOW_BINS, bin_length
-from thymos.smell.recognise.taught import MAX_BINS, TaughtSniff
+from thymos.smell.recognise.taught import LEAST_CHANNELS, MAX_BINS, TaughtSniff
 from thymos.smell.signal.baseline import response
 
 F64 = NDArray[np.float64]
@@ -67,6 +67,9 @@ class Teacher:
         sniffs: Those that were taken.
         refused: Why others were not, in order.
         note: What it waits for; empty when it goes on.
+
+    Raises:
+        CalibrationError: The nose has too few gas channels to tell odours apart.
     """
 
     def __init__(
@@ -75,6 +78,12 @@ class Teacher:
         self._spec, self._hurry = spec, hurry
         self._gas = list(gas_channels(spec))
         self.channels = tuple(spec.channels[i] for i in self._gas)
+        if len(self._gas) < LEAST_CHANNELS:
+            raise CalibrationError(
+                "a nose with one gas sensor knows how strong a smell is, not which one: it would "
+                "give this name to every smell",
+                hint="thymos smell live shows how strong it is",
+            )
         self._wanted = sniffs
         self.bin_s = bin_length(spec.rate_hz)
         self._bin_ns = round(self.bin_s * NS_PER_S)
