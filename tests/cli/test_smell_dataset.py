@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from thymos.cli.smell_dataset import split_of
+from thymos.cli.smell_dataset import read_card, split_of
 from thymos.errors import ConfigError, FrameError, ThymosError
 from thymos.smell.dataset import CLIMATE_LEAK, open_dataset
 
@@ -75,6 +75,11 @@ def test_sessions_are_chosen_by_their_name_alone() -> None:
     assert 0.15 < chosen.count("test") / len(chosen) < 0.25
     assert {split_of(name, (), 0.0) for name in names} == {"train"}
     assert {split_of(name, (), 1.0) for name in names} == {"test"}
+
+
+def test_a_card_may_spell_its_licence_as_a_written_card_does(tmp_path: Path) -> None:
+    (tmp_path / "card.yaml").write_text(CARD.replace("licence", "license"))
+    assert read_card(tmp_path / "card.yaml").licence == "cc0-1.0"
 
 
 @pytest.mark.parametrize(

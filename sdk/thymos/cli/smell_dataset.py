@@ -103,6 +103,8 @@ def read_card(path: Path) -> Card:
         reason = getattr(err, "strerror", None) or str(err).split("\n", 1)[0]
         raise ConfigError(f"cannot read the card '{path}': {reason}", hint=hint) from err
     told = data if isinstance(data, dict) else {}
+    if "license" in told:  # as the head of a written card spells it
+        told.setdefault("licence", told.pop("license"))
     odd = [str(name) for name in told if name not in known]
     lacking = [name for name in needed if not str(told.get(name) or "").strip()]
     leaks = told.pop("leaks", None) or []
