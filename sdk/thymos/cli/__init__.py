@@ -9,7 +9,9 @@ def run() -> None:
     """Entry point of the `thymos` program."""
     # While modules are imported there is nothing to tidy up: Ctrl-C just ends the process.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from thymos.cli.main import mount
     from thymos.cli.main import run as go
 
+    mount()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     go()

@@ -81,7 +81,7 @@ app.add_typer(evaluation.app, name="eval")
 app.add_typer(smell.app, name="smell")
 
 
-def _mount() -> None:
+def mount() -> None:
     """Add the commands of other packages, once."""
     known = {group.name for group in app.registered_groups}
     for point in sorted(entry_points(group="thymos.commands"), key=lambda p: p.name):
@@ -97,7 +97,7 @@ def run() -> None:
     """Run the command line and end the process with its code."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a sign shows `?` for it
         sys.stdout.reconfigure(errors="replace")
-    _mount()
+    mount()
     sys.exit(_run())
 
 
