@@ -27,7 +27,7 @@ lint: setup ## ruff and mypy
 	@$(VENV)/mypy
 	@$(VENV)/mypy --config-file nodes/mypy.ini -p thymos_nodes
 
-bench: setup ## every speed figure, beside peers (about eight minutes; see docs/benchmarks.md)
+bench: setup ## every speed figure, beside peers (about ten minutes; see docs/benchmarks.md)
 	@$(VENV)/python -m benchmarks $(if $(PEERS),--peers $(PEERS))
 
 hil: setup ## drivers on virtual hardware: PulseAudio here, V4L2, ALSA, USB serial in an emulated machine

@@ -1,6 +1,6 @@
 """Run benchmarks, print a table, and write `benchmarks/out/bench.json`.
 
-    python -m benchmarks                   # all, about eight minutes
+    python -m benchmarks                   # all, about ten minutes
     python -m benchmarks align window      # some
     python -m benchmarks --quick           # tiny sizes: does it work? The figures mean nothing.
     python -m benchmarks --markdown        # put the last results into docs/benchmarks.md
