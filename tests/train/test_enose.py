@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,9 @@ from thymos.train import enose_fit
 from thymos.train.enose_data import GASES, smellnet
 from thymos.train.enose_fit import fit_known, fit_temperature, folds, leave_out
 
+needs_recipes = pytest.mark.skipif(
+    find_spec("sklearn") is None, reason="no scikit-learn (pip install 'thymos[train]')"
+)
 RUN = CliRunner()
 HEADER = (
     "NO2,C2H5OH,VOC,CO,Alcohol,LPG,Benzene,Temperature,Pressure,Humidity,Gas_Resistance,Altitude"
@@ -44,6 +48,7 @@ def made_up(folder: Path, substances: int = 6) -> Path:
     return folder
 
 
+@needs_recipes
 def test_a_reduced_run_makes_the_same_bytes_twice_and_recognises(tmp_path: Path) -> None:
     data = made_up(tmp_path / "data")
     made = []
@@ -68,6 +73,7 @@ def test_a_reduced_run_makes_the_same_bytes_twice_and_recognises(tmp_path: Path)
     assert np.mean(right) >= 5 / 6
 
 
+@needs_recipes
 def test_the_recipe_makes_the_shipped_weights(data_dir: Path, tmp_path: Path) -> None:
     """Concentrations whole, for they are quick: to the last digits of single precision."""
     done = RUN.invoke(
@@ -93,6 +99,7 @@ def test_the_shipped_map_is_that_of_the_train_folder(data_dir: Path) -> None:
         assert a == pytest.approx(b, rel=0.02, abs=0.05)
 
 
+@needs_recipes
 def test_what_is_missing_is_told(tmp_path: Path) -> None:
     done = RUN.invoke(app, ["train", "enose", str(tmp_path), "--out", str(tmp_path / "out")])
     assert isinstance(done.exception, ThymosError)
