@@ -11,9 +11,6 @@ unlike all that were learnt, is refused with the reason.
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thymos.errors import ModelError
+from thymos.smell.recognise import modelfile
 
 F64 = NDArray[np.float64]
 
@@ -32,7 +29,6 @@ SCHEMA = "thymos.ppm/1"
 LEVEL = 0.9
 """Share of intervals that hold the truth, on batches left out."""
 SHA256 = "b3694f26703e8f41c0cc643d680f9339a9ffd21bf70d104d6896de407dc0d85f"
-_MAX_BYTES = 1_000_000
 
 
 def log_features(features: F64) -> F64:
@@ -136,19 +132,14 @@ def save_ppm(model: PpmModel, path: Path) -> str:
     """Write a model (single precision) and return the SHA-256; the same model, the same bytes."""
     names = sorted(model.gases)
     facts = {
-        "schema": SCHEMA,
         "gases": names,
         "trained_on": model.trained_on,
         **{k: [getattr(model.gases[n], k) for n in names] for k in _SCALARS},
     }
-    text = np.frombuffer(json.dumps(facts, sort_keys=True).encode(), dtype=np.uint8)
-    arrays: dict[str, Any] = {
+    arrays = {
         k: np.stack([getattr(model.gases[n], k) for n in names]).astype(np.float32) for k in _ROWS
     }
-    data = io.BytesIO()
-    np.savez_compressed(data, facts=text, **arrays)
-    path.write_bytes(data.getvalue())
-    return hashlib.sha256(data.getvalue()).hexdigest()
+    return modelfile.write(path, SCHEMA, facts, arrays)
 
 
 def load_ppm(path: Path, sha256: str = "") -> PpmModel:
@@ -157,31 +148,18 @@ def load_ppm(path: Path, sha256: str = "") -> PpmModel:
     Raises:
         ModelError: It is missing, damaged, or not the file it should be.
     """
-    hint = "thymos train enose DATA --out DIR makes it anew"
-    try:
-        data = path.read_bytes()
-        if len(data) > _MAX_BYTES or (sha256 and hashlib.sha256(data).hexdigest() != sha256):
-            raise ModelError(f"'{path}' is not the model that was released", hint=hint)
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            facts = json.loads(bytes(file["facts"]))
-            rows = {k: file[k].astype(np.float64) for k in _ROWS}
-        if facts["schema"] != SCHEMA:
-            raise ValueError(f"its schema is not {SCHEMA}")
-        if not all(np.isfinite(a).all() for a in rows.values()) or (rows["spread"] <= 0).any():
-            raise ValueError("it holds numbers that are none")
-        gases = {
-            str(name): GasLine(
-                *(rows[k][i] for k in _ROWS), *(float(facts[k][i]) for k in _SCALARS)
-            )
-            for i, name in enumerate(facts["gases"])
-        }
-        return PpmModel(gases, str(facts["trained_on"]))
-    except OSError as err:
-        raise ModelError(f"cannot read '{path}': {err.strerror}", hint=hint) from err
-    except ModelError:
-        raise
-    except Exception as err:  # zip and npy let out a dozen kinds for damaged files
-        raise ModelError(f"'{path}' is damaged: {err}", hint=hint) from err
+    return modelfile.read(path, SCHEMA, sha256, _build)
+
+
+def _build(facts: dict[str, Any], arrays: modelfile.Arrays) -> PpmModel:
+    rows = {k: arrays[k].astype(np.float64) for k in _ROWS}
+    if not all(np.isfinite(a).all() for a in rows.values()) or (rows["spread"] <= 0).any():
+        raise ValueError("it holds numbers that are none")
+    gases = {
+        str(name): GasLine(*(rows[k][i] for k in _ROWS), *(float(facts[k][i]) for k in _SCALARS))
+        for i, name in enumerate(facts["gases"])
+    }
+    return PpmModel(gases, str(facts["trained_on"]))
 
 
 @lru_cache(maxsize=1)

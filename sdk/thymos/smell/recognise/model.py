@@ -9,9 +9,6 @@ class, are fitted on recordings (and whole substances) that the map never saw.
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thymos.errors import ModelError
+from thymos.smell.recognise import modelfile
 from thymos.smell.recognise.direction import Direction
 from thymos.smell.recognise.embed import BIN_S, WINDOW_BINS, Embedding
 from thymos.smell.recognise.guess import UNKNOWN, probability
@@ -28,8 +26,7 @@ from thymos.smell.recognise.guess import UNKNOWN, probability
 F64 = NDArray[np.float64]
 
 SCHEMA = "thymos.odours/1"
-_MAX_BYTES = 2_000_000
-_ARRAYS = ("edges", "centre", "project", "points", "owner")
+_FLOATS = ("edges", "centre", "project", "points")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,20 +162,15 @@ def save(model: OdourModel, path: Path) -> str:
     facts: dict[str, Any] = {
         name: getattr(model.facts, name) for name in Facts.__slots__ if name != "confusable"
     }
-    facts |= {"schema": SCHEMA, "labels": model.labels, "confusable": dict(model.facts.confusable)}
-    text = json.dumps(facts, sort_keys=True, ensure_ascii=False).encode()
-    data = io.BytesIO()
-    np.savez_compressed(
-        data,
-        facts=np.frombuffer(text, dtype=np.uint8),
-        edges=model.embedding.edges.astype(np.float32),
-        centre=model.embedding.centre.astype(np.float32),
-        project=model.embedding.project.astype(np.float16),
-        points=model.points.astype(np.float16),
-        owner=model.owner.astype(np.uint16),
-    )
-    path.write_bytes(data.getvalue())
-    return hashlib.sha256(data.getvalue()).hexdigest()
+    facts |= {"labels": model.labels, "confusable": dict(model.facts.confusable)}
+    arrays = {
+        "edges": model.embedding.edges.astype(np.float32),
+        "centre": model.embedding.centre.astype(np.float32),
+        "project": model.embedding.project.astype(np.float16),
+        "points": model.points.astype(np.float16),
+        "owner": model.owner.astype(np.uint16),
+    }
+    return modelfile.write(path, SCHEMA, facts, arrays)
 
 
 def load(path: Path, sha256: str = "") -> OdourModel:
@@ -191,32 +183,14 @@ def load(path: Path, sha256: str = "") -> OdourModel:
     Raises:
         ModelError: It is missing, damaged, not the file it should be, or of another version.
     """
-    hint = "thymos train enose DATA --out DIR makes it anew"
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise ModelError(f"'{path}' is too large for an odour model", hint=hint)
-        data = path.read_bytes()
-        if sha256 and hashlib.sha256(data).hexdigest() != sha256:
-            raise ModelError(f"'{path}' is not the model that was released", hint=hint)
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            facts = json.loads(bytes(file["facts"]))
-            arrays = {name: file[name] for name in _ARRAYS}
-        return _build(facts, arrays)
-    except OSError as err:
-        raise ModelError(f"cannot read '{path}': {err.strerror}", hint=hint) from err
-    except ModelError:
-        raise
-    except Exception as err:  # zip and npy let out a dozen kinds for damaged files
-        raise ModelError(f"'{path}' is damaged: {err}", hint=hint) from err
+    return modelfile.read(path, SCHEMA, sha256, _build)
 
 
 def _build(facts: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> OdourModel:
-    if facts.pop("schema") != SCHEMA:
-        raise ValueError(f"its schema is not {SCHEMA}")
     labels = tuple(str(name) for name in facts.pop("labels"))
     confusable = {str(k): tuple(map(str, v)) for k, v in facts.pop("confusable").items()}
     lists: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()}
-    floats = {name: a.astype(np.float64) for name, a in arrays.items() if name != "owner"}
+    floats = {name: arrays[name].astype(np.float64) for name in _FLOATS}
     points, owner = floats.pop("points"), arrays["owner"].astype(np.int64)
     embedding = Embedding(**floats)
     model = OdourModel(Facts(**lists, confusable=confusable), embedding, labels, points, owner)

@@ -7,9 +7,6 @@ scans as one likes: eight sensors of a board smell the same air.
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,15 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thymos.errors import ModelError
+from thymos.smell.recognise import modelfile
 
 F64 = NDArray[np.float64]
 
 RUNS, STEPS = 5, 10
 SCHEMA = "thymos.scans/1"
+_ARRAYS = ("mean", "spread", "fill", "w1", "b1", "w2", "b2")
 FLOOR = 1e-3
 """Least probability of a scan: one bad scan of eight does not overrule the others."""
 SHA256 = "196ee6801ab83fe8d2b784a859e5bd09bafb0e68c49936e8b5828bdc67b4cd9a"
-_MAX_BYTES = 1_000_000
 
 
 def scan_features(scans: F64, fill: F64) -> F64:
@@ -100,17 +98,12 @@ class ScanModel:
 def save_scans(model: ScanModel, path: Path) -> str:
     """Write a model (single precision) and return the SHA-256; the same model, the same bytes."""
     facts = {
-        "schema": SCHEMA,
         "labels": model.labels,
         "temperature": model.temperature,
         "trained_on": model.trained_on,
     }
-    text = np.frombuffer(json.dumps(facts, sort_keys=True).encode(), dtype=np.uint8)
-    data = io.BytesIO()
-    arrays: dict[str, Any] = {k: v.astype(np.float32) for k, v in sorted(model.arrays.items())}
-    np.savez_compressed(data, facts=text, **arrays)
-    path.write_bytes(data.getvalue())
-    return hashlib.sha256(data.getvalue()).hexdigest()
+    arrays = {k: v.astype(np.float32) for k, v in sorted(model.arrays.items())}
+    return modelfile.write(path, SCHEMA, facts, arrays)
 
 
 def load_scans(path: Path, sha256: str = "") -> ScanModel:
@@ -119,26 +112,14 @@ def load_scans(path: Path, sha256: str = "") -> ScanModel:
     Raises:
         ModelError: It is missing, damaged, or not the file it should be.
     """
-    hint = "thymos train enose DATA --out DIR makes it anew"
-    try:
-        data = path.read_bytes()
-        if len(data) > _MAX_BYTES or (sha256 and hashlib.sha256(data).hexdigest() != sha256):
-            raise ModelError(f"'{path}' is not the model that was released", hint=hint)
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            facts = json.loads(bytes(file["facts"]))
-            names = ("mean", "spread", "fill", "w1", "b1", "w2", "b2")
-            arrays = {name: file[name].astype(np.float64) for name in names}
-        if facts["schema"] != SCHEMA:
-            raise ValueError(f"its schema is not {SCHEMA}")
-        labels = tuple(str(name) for name in facts["labels"])
-        model = ScanModel(labels, arrays, float(facts["temperature"]), str(facts["trained_on"]))
-        _try(model)
-    except OSError as err:
-        raise ModelError(f"cannot read '{path}': {err.strerror}", hint=hint) from err
-    except ModelError:
-        raise
-    except Exception as err:  # zip and npy let out a dozen kinds for damaged files
-        raise ModelError(f"'{path}' is damaged: {err}", hint=hint) from err
+    return modelfile.read(path, SCHEMA, sha256, _build)
+
+
+def _build(facts: dict[str, Any], arrays: modelfile.Arrays) -> ScanModel:
+    kept = {name: arrays[name].astype(np.float64) for name in _ARRAYS}
+    labels = tuple(str(name) for name in facts["labels"])
+    model = ScanModel(labels, kept, float(facts["temperature"]), str(facts["trained_on"]))
+    _try(model)
     return model
 
 
