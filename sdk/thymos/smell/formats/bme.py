@@ -38,13 +38,12 @@ from thymos.smell.formats.bme_board import (
 )
 from thymos.smell.formats.cells import ns_written, number, style_of, to_ns, written
 from thymos.smell.formats.facts import (
-    LAYOUT,
     SIDECAR,
     dialect_of,
     facts,
     layout_of,
     of_one_file,
-    packed,
+    remainder,
     sidecars_of,
 )
 from thymos.smell.formats.json_rows import Block
@@ -134,12 +133,7 @@ class BmeCodec:
             humidity_percent=air.get("humidity", NAN),
             pressure_hpa=air.get("pressure", NAN),
         )
-        again = self.decode(frame)
-        for name, text, back in zip(self._dialect.names, cells, again, strict=True):
-            if text != back:
-                extra[name] = text
-        if row.layout != self._dialect.layout:
-            extra[LAYOUT] = packed(row.layout)
+        extra.update(remainder(row, self.decode(frame), self._dialect))
         return frame
 
     def _odorants(self, cells: tuple[str, ...]) -> tuple[Odorant, ...]:

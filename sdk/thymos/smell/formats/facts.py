@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from thymos.smell.formats.base import Dialect, FormatError
+from thymos.smell.formats.base import Dialect, FormatError, Row
 from thymos.smell.frame import Nose, SmellFrame
 
 PREFIX = "file."
@@ -83,6 +83,22 @@ def unpacked(text: str, cells: int) -> tuple[str, ...]:
         return found
     first, middle, last = found
     return (first, *[middle] * (cells - 1), last)
+
+
+def remainder(row: Row, again: Sequence[str], dialect: Dialect) -> dict[str, str]:
+    """What the frame of a row does not hold: cells that it would write otherwise, the layout.
+
+    Args:
+        row: As it was read.
+        again: Its cells, as they would be written from the frame.
+        dialect: Of the file.
+    """
+    lost = {
+        n: was for n, was, now in zip(dialect.names, row.cells, again, strict=True) if was != now
+    }
+    if row.layout != dialect.layout:
+        lost[LAYOUT] = packed(row.layout)
+    return lost
 
 
 def layout_of(frame: SmellFrame, dialect: Dialect) -> tuple[str, ...]:

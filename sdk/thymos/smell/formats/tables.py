@@ -26,14 +26,13 @@ from thymos.smell.formats.base import (
 from thymos.smell.formats.cells import number, scaled, style_of, to_ns, written
 from thymos.smell.formats.delimited import Reader, delimiter_of, has_latin1, split, unquoted
 from thymos.smell.formats.facts import (
-    LAYOUT,
     PREFIX,
     SIDECAR,
     dialect_of,
     facts,
     layout_of,
     of_one_file,
-    packed,
+    remainder,
     sidecars_of,
 )
 from thymos.smell.formats.opening import MAX_LINE, Head, is_told, lines, look
@@ -137,12 +136,7 @@ class TableCodec:
             humidity_percent=air.get("humidity", NAN),
             pressure_hpa=air.get("pressure", NAN),
         )
-        again = self.decode(frame)
-        for name, text, back in zip(self._dialect.names, texts, again, strict=True):
-            if text != back:
-                extra[name] = text
-        if row.layout != self._dialect.layout:
-            extra[LAYOUT] = packed(row.layout)
+        extra.update(remainder(row, self.decode(frame), self._dialect))
         return frame
 
     def _faults(self, values: F64) -> tuple[Fault, ...]:
